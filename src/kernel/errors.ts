@@ -1,0 +1,141 @@
+/**
+ * Every error Sluice can answer with, in one table: its stable code, the HTTP status it maps to,
+ * whether trying again can help, and one sentence for people. README's error table and the problem+json
+ * answers are made from it; a test holds the two together.
+ *
+ * Programmer errors are not here: they assert. An operating error is thrown as a `SluiceError`.
+ */
+
+interface ErrorKind {
+  readonly status: number;
+  readonly retryable: boolean;
+  readonly title: string;
+}
+
+function kind(status: number, retryable: boolean, title: string): ErrorKind {
+  return { status, retryable, title };
+}
+
+export const ERROR_TABLE = {
+  // Requests
+  REQUEST_MALFORMED: kind(400, false, 'The request cannot be parsed'),
+  REQUEST_INVALID: kind(400, false, 'The request is well formed but a field is missing or wrong'),
+  REQUEST_SMUGGLING: kind(400, false, 'The request framing is ambiguous'),
+  REQUEST_TOO_LARGE: kind(413, false, 'The request body is larger than allowed'),
+  REQUEST_TIMEOUT: kind(408, true, 'The request did not end in time'),
+  ROUTE_UNKNOWN: kind(404, false, 'There is nothing at this path'),
+  METHOD_NOT_ALLOWED: kind(405, false, 'This path does not take that method'),
+  MEDIA_TYPE_UNSUPPORTED: kind(415, false, 'The content type is not one this path reads'),
+  NOT_ACCEPTABLE: kind(406, false, 'None of the accepted content types can be produced here'),
+  // Who may
+  UNAUTHENTICATED: kind(401, false, 'A valid API key is needed'),
+  FORBIDDEN: kind(403, false, 'The API key does not have the scope this needs'),
+  // Records and batches
+  BATCH_MALFORMED: kind(400, false, 'The record batch is not well formed'),
+  BATCH_CRC_MISMATCH: kind(400, false, 'The record batch does not match its checksum'),
+  BATCH_UNSUPPORTED: kind(400, false, 'The record batch uses a feature that is not supported'),
+  BATCH_TOO_LARGE: kind(413, false, 'The record batch is larger than allowed'),
+  RECORD_TOO_LARGE: kind(413, false, 'A record is larger than allowed'),
+  TOO_MANY_RECORDS: kind(413, false, 'There are more records than allowed in one request'),
+  BATCH_QUARANTINED: kind(500, false, 'A stored batch is damaged and is not served'),
+  // Topics, partitions, offsets
+  TOPIC_UNKNOWN: kind(404, false, 'There is no topic of that name'),
+  TOPIC_EXISTS: kind(409, false, 'A topic of that name exists'),
+  TOPIC_INVALID: kind(400, false, 'The topic name or its settings are not valid'),
+  PARTITION_UNKNOWN: kind(404, false, 'The topic has no such partition'),
+  OFFSET_OUT_OF_RANGE: kind(416, false, 'The offset is beyond the end of the partition'),
+  OFFSET_TRIMMED: kind(410, false, 'The offset is older than what is kept'),
+  OFFSET_CONFLICT: kind(412, false, 'The partition does not end at the expected offset'),
+  // Idempotent producers
+  PRODUCER_FENCED: kind(403, false, 'A newer epoch of this producer exists'),
+  SEQUENCE_GAP: kind(409, false, 'The sequence number leaves a gap'),
+  // Groups and subscriptions
+  GROUP_UNKNOWN: kind(404, false, 'There is no consumer group of that name'),
+  GROUP_BUSY: kind(409, true, 'The group has members; stop them first'),
+  MEMBER_FENCED: kind(409, true, 'The partition has moved to another member of the group'),
+  SUBSCRIPTION_UNKNOWN: kind(404, false, 'There is no such subscription on this connection'),
+  SUBSCRIPTION_EXISTS: kind(409, false, 'A subscription of that id exists on this connection'),
+  // Resources
+  KIND_UNKNOWN: kind(404, false, 'There is no such kind of resource'),
+  RESOURCE_UNKNOWN: kind(404, false, 'There is no resource of that name'),
+  RESOURCE_INVALID: kind(400, false, 'The resource does not match its schema'),
+  VERSION_CONFLICT: kind(412, false, 'The resource has changed since the version named'),
+  // Streams of the Durable Streams protocol
+  STREAM_UNKNOWN: kind(404, false, 'There is no stream at this path'),
+  STREAM_CONFLICT: kind(409, false, 'The stream exists with other settings, or is closed'),
+  // The store and the process
+  LIMIT_EXCEEDED: kind(429, true, 'A limit of this server is reached'),
+  LOG_BUSY: kind(429, true, 'Too much is waiting to be written; slow down'),
+  CREDIT_EXCEEDED: kind(429, true, 'The connection sent more than its credit'),
+  DISK_FULL: kind(507, true, 'The disk is full; nothing more is accepted until there is space'),
+  STORE_FAILED: kind(500, true, 'The store could not write'),
+  STORE_CORRUPT: kind(500, false, 'The store is damaged'),
+  STORE_NEWER: kind(500, false, 'The store was written by a newer version'),
+  STORE_LOCKED: kind(500, false, 'Another process has the store open'),
+  CONFIG_INVALID: kind(400, false, 'The configuration is not valid'),
+  NOT_READY: kind(503, true, 'The server is not ready'),
+  SHUTTING_DOWN: kind(503, true, 'The server is shutting down'),
+  CONNECTION_LOST: kind(503, true, 'The connection to the server was lost'),
+  TIMEOUT: kind(504, true, 'The operation did not finish in time'),
+  INTERNAL: kind(500, true, 'An unexpected error'),
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+/** Further facts for the caller, e.g. `{ offset: 41 }`; they become members of the problem document. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status: number;
+  code: ErrorCode;
+  detail: string;
+  retryable: boolean;
+  [member: string]: unknown;
+}
+
+export class SluiceError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message?: string, details: ErrorDetails = {}, cause?: unknown) {
+    super(message ?? ERROR_TABLE[code].title, cause === undefined ? undefined : { cause });
+    this.name = 'SluiceError';
+    this.code = code;
+    this.details = details;
+  }
+
+  get status(): number {
+    return ERROR_TABLE[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return ERROR_TABLE[this.code].retryable;
+  }
+}
+
+/** The error as a `SluiceError`: unchanged if it is one, else `INTERNAL` with it as the cause. */
+export function asSluiceError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  return new SluiceError('INTERNAL', error instanceof Error ? error.message : String(error), {}, error);
+}
+
+/** The error as an RFC 9457 problem document. An `INTERNAL` one does not tell its message. */
+export function toProblem(error: SluiceError): ProblemDocument {
+  const { status, retryable, title } = ERROR_TABLE[error.code];
+  return {
+    type: `urn:sluice:error:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    detail: error.code === 'INTERNAL' ? title : error.message,
+    retryable,
+    ...error.details,
+  };
+}
+
+/** Stops on a programmer's error: what `condition` says must hold whatever users and disks do. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`assertion failed: ${message}`);
+}

@@ -1,0 +1,77 @@
+/**
+ * Every limit of the engine in one place, units last. `resolveLimits` lays a caller's own over the
+ * defaults and checks how they must relate, once, at start. Whoever holds a queue or reads a length
+ * off the wire names the limit here that bounds it.
+ */
+import { assert } from './errors.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const DEFAULT_LIMITS = {
+  /** One record batch, encoded. */
+  batchBytesMax: 1 * MIB,
+  /** One record: key, value and headers, encoded. */
+  recordBytesMax: 1 * MIB - 128,
+  /** Records in one batch or one produce request. */
+  batchRecordsMax: 100_000,
+  /** Headers of one record. */
+  recordHeadersMax: 64,
+  /** One HTTP request body. */
+  requestBytesMax: 16 * MIB,
+  /** From the first byte of a request to its last. */
+  requestMs: 30_000,
+  /** One WebSocket message. */
+  messageBytesMax: 2 * MIB,
+  /** Accepted by the log and not yet on the disk; beyond it an append is refused with LOG_BUSY. */
+  pendingBytesMax: 64 * MIB,
+  /** Produce credit of one connection, in bytes not yet acknowledged. */
+  connectionCreditBytes: 8 * MIB,
+  /** Answer bytes waiting in one socket before the server stops reading for it. */
+  socketBufferBytesMax: 1 * MIB,
+  /** Records a subscription may have been sent and not yet permitted anew. */
+  permitsMax: 10_000_000,
+  subscriptionsPerConnectionMax: 1_000,
+  connectionsMax: 20_000,
+  /** Longest `wait_ms` of a long poll. */
+  waitMsMax: 60_000,
+  /** Bytes one read answers at most. */
+  readBytesMax: 8 * MIB,
+  topicsMax: 100_000,
+  partitionsPerTopicMax: 1_024,
+  partitionsMax: 1_000_000,
+  /** Idempotent producers remembered for one partition; beyond it the longest silent is forgotten. */
+  producersPerPartitionMax: 10_000,
+  /** An idempotent producer silent for this long is forgotten. */
+  producerIdleMs: 7 * 24 * 3_600_000,
+  /** A segment is sealed when it holds this much. */
+  segmentBytes: 128 * MIB,
+  /** Sealed segments kept open for reading. */
+  openSegmentsMax: 128,
+  /** A member of a group that loses its connection keeps its partitions this long. */
+  memberGraceMs: 0,
+  /** How long a partition that moves waits for its old member to acknowledge what it was sent. */
+  rebalanceDrainMs: 3_000,
+  /** How long a graceful shutdown waits for connections to drain. */
+  shutdownMs: 10_000,
+};
+
+export type Limits = Readonly<typeof DEFAULT_LIMITS>;
+
+/**
+ * The limits in force: `overrides` over the defaults.
+ * @throws an assertion where a value is not a positive whole number or two limits contradict each other
+ */
+export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
+  const limits = { ...DEFAULT_LIMITS, ...overrides };
+  for (const [name, value] of Object.entries(limits)) {
+    assert(Number.isSafeInteger(value) && value >= 0, `limit ${name} must be a whole number, not ${value}`);
+  }
+  assert(limits.recordBytesMax < limits.batchBytesMax, 'recordBytesMax must be below batchBytesMax');
+  assert(limits.batchBytesMax < limits.messageBytesMax, 'batchBytesMax must be below messageBytesMax');
+  assert(limits.batchBytesMax <= limits.requestBytesMax, 'batchBytesMax must not exceed requestBytesMax');
+  assert(limits.batchBytesMax <= limits.connectionCreditBytes, 'a credit must admit one whole batch');
+  assert(limits.connectionCreditBytes <= limits.pendingBytesMax, 'one credit must fit in pendingBytesMax');
+  assert(limits.batchBytesMax * 2 <= limits.segmentBytes, 'a segment must hold more than one batch');
+  return limits;
+}
