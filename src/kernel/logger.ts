@@ -2,8 +2,9 @@
  * The process log: pino, one JSON line an event, to stderr so that stdout stays for answers. Secrets never reach
  * it: the fields that could carry one are redacted by name.
  */
-import { destination, pino } from 'pino';
+
 import type { Logger as PinoLogger } from 'pino';
+import { destination, pino } from 'pino';
 
 export type Logger = PinoLogger;
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';

@@ -133,6 +133,6 @@ function renderHistogram(name: string, labels: string, histogram: Histogram): st
 function renderLabels(labels: Labels): string {
   const names = Object.keys(labels);
   if (names.length === 0) return '';
-  const escape = (text: string) => text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
-  return `{${names.map((name) => `${name}="${escape(labels[name] as string)}"`).join(',')}}`;
+  const escaped = (text: string) => text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+  return `{${names.map((name) => `${name}="${escaped(labels[name] as string)}"`).join(',')}}`;
 }
