@@ -19,6 +19,10 @@ export const DEFAULT_LIMITS = {
   recordHeadersMax: 64,
   /** One HTTP request body. */
   requestBytesMax: 16 * MIB,
+  /** Request bodies being received, all together; beyond it a request is refused with LIMIT_EXCEEDED. */
+  bodyBytesPendingMax: 256 * MIB,
+  /** Large answers that wait for their readers, all together; beyond it a read is refused with LIMIT_EXCEEDED. */
+  answerBytesPendingMax: 256 * MIB,
   /** From the first byte of a request to its last. */
   requestMs: 30_000,
   /** One WebSocket message. */
