@@ -1,0 +1,11 @@
+/**
+ * What tests of every suite share: a real server in a process of its own, folders and ports that vanish with the
+ * test, waiting for a condition, one seed for everything random. Tests import it as `#kit`.
+ */
+
+export { hasCommand, hasRoot, lacking } from './needs.ts';
+export { freePort, tempDir } from './place.ts';
+export { type CliResult, type Exit, runCli } from './process.ts';
+export { seed, seededRandom, withSeed } from './seed.ts';
+export { type Server, type ServerOptions, startServer } from './server.ts';
+export { waitFor } from './wait.ts';
