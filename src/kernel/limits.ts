@@ -13,6 +13,8 @@ export const DEFAULT_LIMITS = {
   batchBytesMax: 1 * MIB,
   /** One record: key, value and headers, encoded. */
   recordBytesMax: 1 * MIB - 128,
+  /** The records of one compressed batch, decompressed. */
+  decompressedBytesMax: 64 * MIB,
   /** Records in one batch or one produce request. */
   batchRecordsMax: 100_000,
   /** Headers of one record. */
