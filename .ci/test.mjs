@@ -28,7 +28,8 @@ function count(title, { passed = 0, failed = 0, skipped = 0 }, startedAt) {
 
 /** Runs `node <script> …args` in the root with its output shown; true when it ended with 0. */
 function run(script, args, env = {}) {
-  const options = { cwd: root, stdio: ['ignore', 1, 2], env: { ...process.env, ...env } };
+  const colour = process.stdout.isTTY ? {} : { NO_COLOR: '1' };
+  const options = { cwd: root, stdio: ['ignore', 1, 2], env: { ...process.env, ...colour, ...env } };
   return spawnSync(process.execPath, [join(root, script), ...args], options).status === 0;
 }
 

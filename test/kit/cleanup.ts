@@ -2,8 +2,7 @@
  * What must be undone after a test, whatever became of it. Inside a test it is undone when that test ends, elsewhere
  * (`beforeAll`) when the file ends; the latest first.
  */
-import { afterAll, onTestFinished } from 'vitest';
-import { getCurrentTest } from 'vitest/suite';
+import { afterAll, onTestFinished, TestRunner } from 'vitest';
 
 type Undo = () => Promise<void> | void;
 
@@ -14,6 +13,6 @@ afterAll(async () => {
 });
 
 export function afterwards(undo: Undo): void {
-  if (getCurrentTest() === undefined) ofFile.push(undo);
+  if (TestRunner.getCurrentTest() === undefined) ofFile.push(undo);
   else onTestFinished(undo);
 }

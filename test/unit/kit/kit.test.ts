@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { freePort, hasCommand, lacking, seed, seededRandom, tempDir, waitFor, withSeed } from '#kit';
 
 describe('tempDir', () => {
@@ -70,9 +70,13 @@ describe('the seed', () => {
   });
 });
 
-test('knows which commands are there', () => {
+test('knows which commands are there, and says what is lacking', () => {
   expect(hasCommand('sh')).toBe(true);
   expect(hasCommand('no-such-command-anywhere')).toBe(false);
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   expect(lacking('sh')).toBe(false);
+  expect(said).not.toHaveBeenCalled();
   expect(lacking('sh', 'no-such-command-anywhere')).toBe(true);
+  expect(said).toHaveBeenCalledWith('tests skip here, they need: no-such-command-anywhere\n');
+  said.mockRestore();
 });

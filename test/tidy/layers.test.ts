@@ -1,0 +1,81 @@
+/**
+ * The layer rule bites: the linter, with this repository's configuration, is given files that break it and files
+ * that keep it. What src/README.md says a layer may import is what the configuration lets it import.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { tempDir } from '#kit';
+import { root } from './sources.ts';
+
+const RULE = 'lint/style/noRestrictedImports';
+
+const FORBIDDEN: Record<string, string> = {
+  'src/log/relative.ts': "import { a } from '../kernel/index.ts';",
+  'src/log/roundabout.ts': "import { a } from './../kernel/index.ts';",
+  'src/log/layer.ts': "import { a } from '#server';",
+  'src/log/package.ts': "import { a } from 'lmdb';",
+  'src/log/scoped-package.ts': "import { a } from '@some/package';",
+  'src/log/type.ts': "import type { a } from '#server';",
+  'src/log/dynamic.ts': "export const b = await import('#server');",
+  'src/log/again.ts': "export { a } from '#server';",
+  'src/log/effect.ts': "import '#server';",
+  'src/log/deep.ts': "import { a } from '#kernel/errors';",
+  'src/log/own-deep.ts': "import { a } from '#log/memory';",
+  'src/kernel/upwards.ts': "import { a } from '#record';",
+  'src/record/codec.ts': "import { a } from 'node:zlib';",
+  'src/client/node.ts': "import { a } from 'node:fs';",
+  'src/client/log.ts': "import { a } from '#log';",
+  'src/resource/engine.ts': "import { a } from '#engine-lmdb';",
+  'src/server/store.ts': "import { a } from 'lmdb';",
+  'src/server/engine.ts': "import { a } from '#engine-lmdb';",
+  'src/gateway/sync.ts': "import { a } from '#sync';",
+  'src/gateway/server.ts': "import { a } from '#server';",
+  'src/cli/store.ts': "import { a } from 'lmdb';",
+  'src/cli/relative.ts': "import { a } from '../server/index.ts';",
+  'src/main.ts': "import { a } from './server/index.ts';",
+  'connectors/shop/log.ts': "import { a } from '#log';",
+  'bench/inner.ts': "import { a } from '../src/log/memory.ts';",
+  'test/integration/inner.ts': "import { a } from '../../src/log/memory.ts';",
+};
+
+const ALLOWED: Record<string, string> = {
+  'src/kernel/own.ts': "import { a } from './errors.ts';",
+  'src/kernel/logger.ts': "import { a } from 'pino';",
+  'src/record/codecs-node.ts': "import { a } from 'node:zlib';",
+  'src/log/allowed.ts': "import { a } from '#record';",
+  'src/log/node.ts': "import { a } from 'node:fs/promises';",
+  'src/engine-lmdb/store.ts': "import { a } from 'lmdb';",
+  'src/server/socket.ts': "import { a } from 'uWebSockets.js';",
+  'src/client/record.ts': "import { a } from '#record';",
+  'src/cli/everything.ts': "import { a } from '#engine-lmdb';",
+  'connectors/shop/index.ts': "import { a } from '#connector';",
+  'test/unit/log/inner.test.ts': "import { a } from '../../../src/log/memory.ts';",
+};
+
+/** The files, of those given, in which the linter finds a forbidden import. */
+async function forbidden(files: Record<string, string>): Promise<string[]> {
+  const folder = await tempDir();
+  cpSync(join(root, '.biome.jsonc'), join(folder, '.biome.jsonc'));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text.startsWith('import {') ? `${text}\nexport const b = a;\n` : `${text}\n`);
+  }
+  const biome = join(root, 'node_modules/@biomejs/biome/bin/biome');
+  const args = [biome, 'lint', `--only=${RULE.slice(5)}`, '--reporter=json', '--max-diagnostics=none', '.'];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+  if (!stdout.startsWith('{')) throw new Error(`no report: ${stderr}`);
+  const { diagnostics } = JSON.parse(stdout) as { diagnostics: { category: string; location: { path: string } }[] };
+  return diagnostics.filter(({ category }) => category === RULE).map(({ location }) => location.path);
+}
+
+describe('the layer rule', () => {
+  test('refuses every way to import what a layer may not', async () => {
+    expect((await forbidden(FORBIDDEN)).sort()).toEqual(Object.keys(FORBIDDEN).sort());
+  });
+
+  test('lets a layer import what it may', async () => {
+    expect(await forbidden(ALLOWED)).toEqual([]);
+  });
+});
