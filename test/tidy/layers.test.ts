@@ -7,9 +7,13 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { tempDir } from '#kit';
-import { root } from './sources.ts';
+import { read, root, table } from './sources.ts';
 
 const RULE = 'lint/style/noRestrictedImports';
+
+interface Rules {
+  style?: { noRestrictedImports: { options: { patterns: { group: string[] }[] } } };
+}
 
 const FORBIDDEN: Record<string, string> = {
   'src/log/relative.ts': "import { a } from '../kernel/index.ts';",
@@ -70,6 +74,21 @@ async function forbidden(files: Record<string, string>): Promise<string[]> {
   return diagnostics.filter(({ category }) => category === RULE).map(({ location }) => location.path);
 }
 
+/** What the configuration lets each layer import, of the layers that are there, by the layer's name. */
+function configured(known: readonly string[]): Record<string, string[]> {
+  const json = read('.biome.jsonc').replace(/^\s*\/\/.*$/gm, '');
+  const { overrides } = JSON.parse(json) as { overrides: { includes: string[]; linter?: { rules: Rules } }[] };
+  const found: Record<string, string[]> = {};
+  for (const { includes, linter } of overrides) {
+    const layer = /^src\/([\w-]+)\/\*\*$/.exec(includes[0] as string)?.[1] ?? '';
+    const group = linter?.rules.style?.noRestrictedImports.options.patterns[0]?.group ?? [];
+    if (known.includes(layer) && group[0] === '**') {
+      found[layer] = known.filter((name) => group.includes(`!#${name}`)).sort();
+    }
+  }
+  return found;
+}
+
 describe('the layer rule', () => {
   test('refuses every way to import what a layer may not', async () => {
     expect((await forbidden(FORBIDDEN)).sort()).toEqual(Object.keys(FORBIDDEN).sort());
@@ -77,5 +96,12 @@ describe('the layer rule', () => {
 
   test('lets a layer import what it may', async () => {
     expect(await forbidden(ALLOWED)).toEqual([]);
+  });
+
+  test('is what src/README.md says', () => {
+    const rows = table(read('src/README.md'), '## Layers').map((row) => row.map((cell) => cell.replaceAll('`', '')));
+    const bounded = rows.filter(([, , may]) => may !== 'everything');
+    const written = bounded.map(([name, , may]) => [name, (may ?? '').split(' ').filter(Boolean).sort()]);
+    expect(Object.fromEntries(written)).toEqual(configured(rows.map(([name]) => name as string)));
   });
 });
