@@ -26,7 +26,7 @@ export interface CliOptions {
 }
 
 /** The folder of package.json, from the sources as from dist. */
-export const root: string = findRoot(dirname(fileURLToPath(import.meta.url)));
+const root: string = findRoot(dirname(fileURLToPath(import.meta.url)));
 
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
