@@ -58,7 +58,7 @@ function fingerprint() {
         .update('\0');
     }
   };
-  for (const path of ['tsconfig.json', 'package-lock.json', 'src', 'bench', 'test', 'connectors']) {
+  for (const path of ['tsconfig.json', 'package.json', 'package-lock.json', 'src', 'bench', 'test', 'connectors']) {
     if (existsSync(at(path))) add(path);
   }
   return hash.digest('hex');
