@@ -42,9 +42,8 @@ export class ProducerSequences {
   readonly #entries = new Map<number, ProducerEntry>();
   readonly #limits: Limits;
 
-  constructor(limits: Limits, snapshot: ProducerSnapshot = []) {
+  constructor(limits: Limits) {
     this.#limits = limits;
-    for (const [id, entry] of snapshot) this.#entries.set(id, entry);
   }
 
   get size(): number {
@@ -99,7 +98,11 @@ export class ProducerSequences {
     else this.#put(producerId, before);
   }
 
-  /** Plain data for storing; `new ProducerSequences(limits, snapshot)` brings it back. */
+  restore(producerId: number, entry: ProducerEntry): void {
+    this.#put(producerId, entry);
+  }
+
+  /** Plain data for storing; `restore` brings it back. */
   snapshot(): ProducerSnapshot {
     return [...this.#entries];
   }

@@ -1,0 +1,229 @@
+/**
+ * The catalog: topics, trims, consumer offsets and state: everything durable that is not a batch. The
+ * truth is the journal in the segments; this is its fold: in memory what is asked often, in the small `meta`
+ * environment all of it, brought up to date now and then (`fold`) and at open (`apply` of the entries that came after).
+ *
+ *   journal entry durable ──▶ apply() ──▶ memory, marked changed ──▶ fold() ──▶ meta.mdb
+ */
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import type { CommittedOffset, TopicConfig } from '#log';
+import type { JournalEntry } from './journal.ts';
+
+export interface TopicRecord {
+  id: number;
+  name: string;
+  config: TopicConfig;
+  createdAt: number;
+  partitionIds: number[];
+}
+
+type MetaKey = (string | number)[];
+type Meta = RootDatabase<unknown, MetaKey>;
+
+const META_MAP_BYTES = 64 * 1024 * 1024;
+const KEY_END = '￿';
+
+export class Catalog {
+  readonly topics = new Map<number, TopicRecord>();
+  /** Partition id → first offset kept, where something was trimmed. */
+  readonly trims = new Map<number, number>();
+  nextTopicId = 1;
+  nextPartitionId = 1;
+  /** Sequence number of the last journal entry applied. */
+  sequence = 0;
+  /** Sequence number up to which `meta` has everything. */
+  folded = 0;
+  readonly #offsets = new Map<string, Map<string, CommittedOffset & { topicId: number }>>();
+  /** State not yet in `meta`. */
+  readonly #overlay = new Map<string, Map<string, Uint8Array | null>>();
+  readonly #changed = new Map<string, { key: MetaKey; value: unknown }>();
+  readonly #meta: Meta;
+  #folding: Promise<void> | undefined;
+
+  constructor(directory: string) {
+    this.#meta = open<unknown, MetaKey>({
+      path: join(directory, 'meta.mdb'),
+      noSubdir: true,
+      mapSize: META_MAP_BYTES,
+      encoding: 'msgpack',
+    });
+    this.#load();
+  }
+
+  #load(): void {
+    this.folded = (this.#meta.get(['folded']) as number | undefined) ?? 0;
+    this.sequence = this.folded;
+    const ids = this.#meta.get(['ids']) as [topic: number, partition: number] | undefined;
+    if (ids !== undefined) [this.nextTopicId, this.nextPartitionId] = ids;
+    for (const { value } of this.#meta.getRange({ start: ['topic', 0], end: ['topic', Number.MAX_SAFE_INTEGER] })) {
+      const topic = value as TopicRecord;
+      this.topics.set(topic.id, topic);
+    }
+    for (const { key, value } of this.#meta.getRange({ start: ['trim', 0], end: ['trim', Number.MAX_SAFE_INTEGER] })) {
+      this.trims.set(key[1] as number, value as number);
+    }
+    for (const { key, value } of this.#meta.getRange({ start: ['offset', ''], end: ['offset', KEY_END] })) {
+      const [, group, topicId, partition] = key as [string, string, number, number];
+      this.#setOffset(group, topicId, partition, value as number);
+    }
+  }
+
+  /** Makes a durable journal entry's effects visible. */
+  apply(sequence: number, entry: JournalEntry): void {
+    this.sequence = sequence;
+    switch (entry.t) {
+      case 'topic': {
+        const { t: _, ...topic } = entry;
+        this.topics.set(topic.id, topic);
+        this.nextTopicId = Math.max(this.nextTopicId, topic.id + 1);
+        this.nextPartitionId = Math.max(this.nextPartitionId, ...topic.partitionIds.map((id) => id + 1));
+        this.#change(['topic', topic.id], topic);
+        this.#change(['ids'], [this.nextTopicId, this.nextPartitionId]);
+        break;
+      }
+      case 'topic-deleted':
+        this.#deleteTopic(entry.id);
+        break;
+      case 'trim':
+        this.trims.set(entry.partitionId, entry.start);
+        this.#change(['trim', entry.partitionId], entry.start);
+        break;
+      case 'offsets':
+        for (const [group, topicId, partition, offset] of entry.offsets) {
+          if (!this.topics.has(topicId)) continue;
+          this.#setOffset(group, topicId, partition, offset);
+          this.#change(['offset', group, topicId, partition], offset);
+        }
+        break;
+      case 'group-deleted':
+        for (const at of this.#offsets.get(entry.group)?.values() ?? []) {
+          this.#change(['offset', entry.group, at.topicId, at.partition], undefined);
+        }
+        this.#offsets.delete(entry.group);
+        break;
+      case 'state':
+        for (const [space, key, value] of entry.changes) {
+          const changes = this.#overlay.get(space) ?? new Map<string, Uint8Array | null>();
+          this.#overlay.set(space, changes);
+          changes.set(key, value);
+        }
+        break;
+    }
+  }
+
+  #deleteTopic(id: number): void {
+    const topic = this.topics.get(id);
+    if (topic === undefined) return;
+    this.topics.delete(id);
+    this.#change(['topic', id], undefined);
+    for (const partitionId of topic.partitionIds) {
+      if (this.trims.delete(partitionId)) this.#change(['trim', partitionId], undefined);
+    }
+    for (const [group, offsets] of this.#offsets) {
+      for (const [place, at] of offsets) {
+        if (at.topicId !== id) continue;
+        offsets.delete(place);
+        this.#change(['offset', group, id, at.partition], undefined);
+      }
+      if (offsets.size === 0) this.#offsets.delete(group);
+    }
+  }
+
+  #setOffset(group: string, topicId: number, partition: number, offset: number): void {
+    const topic = this.topics.get(topicId);
+    if (topic === undefined) return;
+    const offsets = this.#offsets.get(group) ?? new Map<string, CommittedOffset & { topicId: number }>();
+    this.#offsets.set(group, offsets);
+    offsets.set(`${topicId}/${partition}`, { topic: topic.name, topicId, partition, offset });
+  }
+
+  #change(key: MetaKey, value: unknown): void {
+    this.#changed.set(key.join('\u0000'), { key, value });
+  }
+
+  committedOffset(group: string, topicId: number, partition: number): number | undefined {
+    return this.#offsets.get(group)?.get(`${topicId}/${partition}`)?.offset;
+  }
+
+  committedOffsets(group: string): CommittedOffset[] {
+    const offsets = [...(this.#offsets.get(group)?.values() ?? [])];
+    return offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+  }
+
+  groups(): string[] {
+    return [...this.#offsets.keys()].sort();
+  }
+
+  getState(space: string, key: string): Uint8Array | undefined {
+    const recent = this.#overlay.get(space)?.get(key);
+    if (recent !== undefined) return recent ?? undefined;
+    return (this.#meta.get(['state', space, key]) as Uint8Array | undefined) ?? undefined;
+  }
+
+  scanState(space: string, from: string, limit: number): [string, Uint8Array][] {
+    const recent = this.#overlay.get(space) ?? new Map<string, Uint8Array | null>();
+    const found = new Map<string, Uint8Array>();
+    // Deleted keys still in meta use up places, so that many more are read than may be needed.
+    const range = { start: ['state', space, from], end: ['state', space, KEY_END], limit: limit + recent.size };
+    for (const { key, value } of this.#meta.getRange(range)) found.set(key[2] as string, value as Uint8Array);
+    for (const [key, value] of recent) {
+      if (value === null) found.delete(key);
+      else if (Buffer.compare(Buffer.from(key), Buffer.from(from)) >= 0) found.set(key, value);
+    }
+    const entries = [...found].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    return entries.slice(0, limit);
+  }
+
+  get hasChanges(): boolean {
+    return this.folded < this.sequence;
+  }
+
+  /** Writes what has changed to `meta`, in one transaction. Calls while one is under way share it, then go again. */
+  async fold(): Promise<void> {
+    while (this.#folding !== undefined) await this.#folding;
+    if (!this.hasChanges) return;
+    this.#folding = this.#foldOnce();
+    try {
+      await this.#folding;
+    } finally {
+      this.#folding = undefined;
+    }
+  }
+
+  async #foldOnce(): Promise<void> {
+    const sequence = this.sequence;
+    const changed = [...this.#changed];
+    const state = [...this.#overlay].flatMap(([space, changes]) =>
+      [...changes].map(([key, value]) => ({ space, key, value })),
+    );
+    await this.#meta.batch(() => {
+      for (const [, { key, value }] of changed) {
+        if (value === undefined) void this.#meta.remove(key);
+        else void this.#meta.put(key, value);
+      }
+      for (const { space, key, value } of state) {
+        if (value === null) void this.#meta.remove(['state', space, key]);
+        else void this.#meta.put(['state', space, key], value);
+      }
+      void this.#meta.put(['folded'], sequence);
+    });
+    this.folded = sequence;
+    for (const [id, change] of changed) if (this.#changed.get(id) === change) this.#changed.delete(id);
+    for (const { space, key, value } of state) {
+      const changes = this.#overlay.get(space);
+      if (changes?.get(key) === value) changes.delete(key);
+      if (changes?.size === 0) this.#overlay.delete(space);
+    }
+  }
+
+  /** A copy of `meta` for a backup, taken from one snapshot. */
+  async copyTo(path: string): Promise<void> {
+    await (this.#meta as unknown as { backup(path: string, compact: boolean): Promise<void> }).backup(path, false);
+  }
+
+  async close(): Promise<void> {
+    await this.fold();
+    await this.#meta.close();
+  }
+}

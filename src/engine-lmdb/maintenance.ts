@@ -1,0 +1,210 @@
+/**
+ * What runs beside the appends: folding the journal into the catalog's `meta`, retention, removal of dead
+ * segments, and rewriting of those that are mostly dead or hold superseded keys. One run at a time; each step leaves the store whole.
+ *
+ *   retention moves a partition's start ─▶ a segment whose ranges are all below it is unlinked
+ *   compaction and half-dead segments   ─▶ a new generation is written beside the old one and swapped in
+ */
+import type { Clock, Counter, Logger, Metrics } from '#kernel';
+import type { Catalog } from './catalog.ts';
+import { latestOffsets, rewriteSegment, type SegmentPlan } from './compaction.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { LmdbTopic } from './lmdb-log.ts';
+import type { LmdbPartition } from './partition.ts';
+import type { Segment } from './segment.ts';
+import type { Segments } from './segments.ts';
+
+interface MaintenanceParts {
+  readonly segments: Segments;
+  readonly catalog: Catalog;
+  readonly commits: GroupCommit;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  topics(): Iterable<LmdbTopic>;
+  partition(id: number): LmdbPartition | undefined;
+  seal(segment: Segment): void;
+}
+
+const INTERVAL_MS = 1_000;
+/** A sealed segment is rewritten when less than this part of it is alive. */
+const LIVE_MIN = 0.5;
+/** Compaction runs when this part of a partition's sealed bytes has not been compacted. */
+const DIRTY_MIN = 0.5;
+
+export class Maintenance {
+  readonly #parts: MaintenanceParts;
+  readonly #timer: NodeJS.Timeout;
+  readonly #removed: Counter;
+  readonly #rewritten: Counter;
+  #running: Promise<void> | undefined;
+  #sealing = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(parts: MaintenanceParts) {
+    this.#parts = parts;
+    const { metrics } = parts;
+    this.#removed = metrics.counter('sluice_log_segments_removed_total', 'Segments removed by retention or deletion');
+    this.#rewritten = metrics.counter('sluice_log_segments_rewritten_total', 'Segments rewritten by compaction');
+    this.#timer = setInterval(() => {
+      if (this.#running === undefined) this.run(false).catch((error: unknown) => this.#warn(error));
+    }, INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  #warn(error: unknown): void {
+    this.#parts.logger.warn({ err: error }, 'maintenance did not finish; it will be tried again');
+  }
+
+  /** A segment's summary is being written; a run or a close waits for it. */
+  sealing(work: Promise<void>): void {
+    this.#sealing.add(work);
+    void work.finally(() => this.#sealing.delete(work));
+    // Retention is by segment, so a new sealed one is the moment to look.
+    void work
+      .then(() => (this.#running === undefined && !this.#closed ? this.run(false) : undefined))
+      .catch((e: unknown) => this.#warn(e));
+  }
+
+  /** One pass. `thorough` closes the active segment first and compacts whatever can be. */
+  async run(thorough: boolean): Promise<void> {
+    await this.paused(async () => {
+      if (this.#closed) return;
+      if (thorough) await this.sealActive();
+      await this.#parts.catalog.fold();
+      await this.#applyRetention();
+      await this.#compact(thorough);
+      await this.#removeDead();
+    });
+  }
+
+  /** Runs `work` while no pass is under way and none begins. */
+  async paused<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    const running = work();
+    this.#running = running.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** Everything durable so far is in sealed segments afterwards. */
+  async sealActive(): Promise<void> {
+    const { commits, segments } = this.#parts;
+    await commits.roll();
+    await Promise.all(this.#sealing);
+    for (const segment of segments.list.slice(0, -1)) if (!segment.sealed) this.#parts.seal(segment);
+    await Promise.all(this.#sealing);
+  }
+
+  async #applyRetention(): Promise<void> {
+    const now = this.#parts.clock.now();
+    const trims: Promise<void>[] = [];
+    for (const topic of this.#parts.topics()) {
+      const { retentionMs, retentionBytes, cleanup } = topic.config;
+      if (cleanup === 'compact' || (retentionMs === null && retentionBytes === null)) continue;
+      for (const partition of topic.partitions) {
+        let bytes = partition.bytes;
+        let start = partition.start;
+        for (const { segment, range } of partition.ranges) {
+          if (!segment.sealed) break;
+          const tooOld = retentionMs !== null && range.maxTimestamp < now - retentionMs;
+          const tooMuch = retentionBytes !== null && bytes - range.bytes >= retentionBytes;
+          if (!tooOld && !tooMuch) break;
+          bytes -= range.bytes;
+          start = range.next;
+        }
+        if (start > partition.start) trims.push(partition.trim(start));
+      }
+    }
+    await Promise.all(trims);
+  }
+
+  #isDead(partitionId: number, next: number): boolean {
+    const partition = this.#parts.partition(partitionId);
+    return partition === undefined || next <= partition.start;
+  }
+
+  async #removeDead(): Promise<void> {
+    const { segments, catalog } = this.#parts;
+    for (const segment of segments.list.slice(0, -1)) {
+      if (!segment.sealed) continue;
+      if (![...segment.ranges].every(([id, range]) => this.#isDead(id, range.next))) continue;
+      // What made them dead, and what the segment's journal says, must outlive the file.
+      if (catalog.hasChanges) await catalog.fold();
+      await segments.remove(segment);
+      this.#removed.add();
+    }
+  }
+
+  async #compact(thorough: boolean): Promise<void> {
+    const latest = new Map<number, ReadonlyMap<string, number>>();
+    const tombstoneLimits = new Map<number, number>();
+    for (const topic of this.#parts.topics()) {
+      if (topic.config.cleanup !== 'compact') continue;
+      for (const partition of topic.partitions) {
+        if (!isDirty(partition, thorough)) continue;
+        latest.set(partition.id, await latestOffsets(partition));
+        tombstoneLimits.set(partition.id, this.#parts.clock.now() - topic.config.tombstoneMs);
+      }
+    }
+    for (const segment of this.#parts.segments.list.slice(0, -1)) {
+      if (!segment.sealed) continue;
+      const plan: SegmentPlan = {
+        isDead: (id, next) => this.#isDead(id, next),
+        latest: (id) => latest.get(id),
+        tombstonesBefore: (id) => tombstoneLimits.get(id) ?? 0,
+        compactedAt: this.#parts.clock.now(),
+      };
+      const hasKeys = [...segment.ranges.keys()].some((id) => latest.has(id));
+      if (hasKeys || this.#liveShare(segment) < LIVE_MIN) await this.#rewrite(segment, plan);
+    }
+  }
+
+  /** 1 for a segment that is wholly dead: it is removed, not rewritten. */
+  #liveShare(segment: Segment): number {
+    let all = 0;
+    let live = 0;
+    for (const [id, range] of segment.ranges) {
+      all += range.bytes;
+      if (!this.#isDead(id, range.next)) live += range.bytes;
+    }
+    return live === 0 || all === 0 ? 1 : live / all;
+  }
+
+  async #rewrite(old: Segment, plan: SegmentPlan): Promise<void> {
+    const { segments, catalog } = this.#parts;
+    if (catalog.hasChanges) await catalog.fold();
+    const rewritten = await rewriteSegment(old, segments.at(old.id, old.generation + 1), plan);
+    for (const [id, range] of rewritten.ranges) {
+      const partition = this.#parts.partition(id);
+      const index = partition?.ranges.findIndex(({ segment }) => segment === old) ?? -1;
+      if (partition !== undefined && index !== -1) partition.ranges[index] = { segment: rewritten, range };
+    }
+    await segments.replace(old, rewritten);
+    this.#rewritten.add();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#closed = true;
+    await this.paused(async () => undefined);
+    await Promise.all(this.#sealing);
+  }
+}
+
+function isDirty(partition: LmdbPartition, thorough: boolean): boolean {
+  let sealed = 0;
+  let dirty = 0;
+  for (const { segment, range } of partition.ranges) {
+    if (!segment.sealed) continue;
+    sealed += range.bytes;
+    if (segment.compactedAt === 0) dirty += range.bytes;
+  }
+  return sealed > 0 && (thorough || dirty / sealed >= DIRTY_MIN);
+}
