@@ -10,16 +10,17 @@
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { asSluiceError, assert, SluiceError, toProblem } from '#kernel';
-import { answerStatus, checkHeaderValue } from './answer.ts';
+import { nobody, type Principal } from '../auth/principal.ts';
+import { answerStatus, checkHeaderValue, problemHeaders } from './answer.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyStream } from './body-stream.ts';
 import { bodyLength, CHUNKED, NO_BODY } from './framing.ts';
 import type { ExchangeHost } from './host.ts';
 import { LargeAnswer } from './large-answer.ts';
 import { parseQuery } from './query.ts';
+import type { Route } from './route.ts';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
-const RETRY_AFTER_S = '1';
 
 let collected: string[] = [];
 function collect(name: string, value: string): void {
@@ -39,10 +40,10 @@ export class Exchange {
   readonly bodyLength: number;
   /** Of the route's path template, decoded, in order. Set by the router. */
   params: readonly string[] = [];
-  /** The route's path template, for logs and metrics. Set by the router. */
-  route = '';
-  /** The name of the client whose key was presented, if any. Set by the router. */
-  client: string | undefined;
+  /** Set by the router. */
+  route: Route | undefined;
+  /** Who asks. Set by the router, before the route runs. */
+  principal: Principal = nobody;
 
   readonly #res: HttpResponse;
   readonly #host: ExchangeHost;
@@ -143,6 +144,16 @@ export class Exchange {
     this.#res.onData((chunk, isLast) => reader.data(chunk, isLast));
   }
 
+  /** Runs `work`; what it throws, or rejects with, is answered as a problem. */
+  settle(work: () => void | Promise<void>): void {
+    try {
+      const pending = work();
+      if (pending !== undefined) pending.catch((error: unknown) => this.problem(error));
+    } catch (error) {
+      this.problem(error);
+    }
+  }
+
   /** Adds a header to the answer. @throws REQUEST_INVALID on a value with control characters, such as CR or LF */
   setHeader(name: string, value: string): void {
     checkHeaderValue(name, value);
@@ -170,7 +181,7 @@ export class Exchange {
     if (this.over) return;
     const error = asSluiceError(thrown);
     if (error.code === 'INTERNAL' || error.status >= 500) this.#host.failed(this, error);
-    if (error.status === 429 || error.status === 503) this.setHeader('Retry-After', RETRY_AFTER_S);
+    for (const [name, value] of problemHeaders(error)) this.setHeader(name, value);
     this.bytes(error.status, 'application/problem+json', JSON.stringify(toProblem(error)));
   }
 

@@ -24,6 +24,7 @@ export interface ExchangeHost {
   readonly outgoing: ByteBudget;
   readonly deadlines: Deadlines;
   nextRequestId(): string;
+  begun(exchange: Exchange): void;
   /** Called once for each exchange: answered in full, or aborted. */
   ended(exchange: Exchange, end: ExchangeEnd): void;
   /** An answer of 500 or more is about to be given for this error. */
@@ -36,7 +37,7 @@ const STALL_MS = 6_000;
 export function createExchangeHost(
   limits: Limits,
   clock: Clock,
-  observer: Pick<ExchangeHost, 'ended' | 'failed'>,
+  observer: Pick<ExchangeHost, 'begun' | 'ended' | 'failed'>,
 ): ExchangeHost {
   const prefix = randomBytes(6).toString('hex');
   let count = 0;
@@ -47,6 +48,7 @@ export function createExchangeHost(
     outgoing: new ByteBudget(limits.answerBytesPendingMax),
     deadlines: new Deadlines(Math.min(limits.requestMs, STALL_MS), clock),
     nextRequestId: () => `${prefix}-${(count++).toString(36)}`,
+    begun: observer.begun,
     ended: observer.ended,
     failed: observer.failed,
   };

@@ -1,0 +1,89 @@
+/**
+ * Who is asking, and what they may do. Used by HTTP routes and by WebSocket connections alike.
+ *
+ * Scopes: `admin` (everything), `observe` (look at topics, groups, metrics), `produce:<glob>` and
+ * `consume:<glob>` for topics, where `*` stands for any characters. While there is no client at all, which a
+ * server beyond loopback refuses to start with, everyone may do everything. Topics of the system (`sys.`) are
+ * reached only by a glob that begins with `sys.` itself, or by `admin`.
+ */
+import { SluiceError } from '#kernel';
+
+export type Action = 'admin' | 'observe' | 'produce' | 'consume';
+
+/** What a route asks for: nothing, a valid key, or an action (on the topic its path names). */
+export type Access = 'open' | 'session' | Action;
+
+/** The keys of clients, as the resource layer keeps them. */
+export interface KeyRing {
+  /** True once any client exists. */
+  readonly required: boolean;
+  /** The client that this key belongs to; undefined when it is unknown, expired or revoked. */
+  find(key: string): { readonly name: string; readonly scopes: readonly string[] } | undefined;
+}
+
+export class Principal {
+  readonly client: string | undefined;
+  readonly #scopes: readonly string[];
+
+  constructor(client: string | undefined, scopes: readonly string[]) {
+    this.client = client;
+    this.#scopes = scopes;
+  }
+
+  allows(action: Action, topic = ''): boolean {
+    for (const scope of this.#scopes) {
+      if (scope === 'admin' || (scope === 'observe' && action === 'observe')) return true;
+      if (scope.startsWith(action) && scope[action.length] === ':' && matches(scope.slice(action.length + 1), topic)) {
+        return true;
+      }
+    }
+    return action === 'observe' && this.#scopes.length > 0 && topic !== '' && this.allows('consume', topic);
+  }
+
+  /** @throws FORBIDDEN */
+  require(action: Action, topic = ''): void {
+    if (this.allows(action, topic)) return;
+    const scope = topic === '' ? action : `${action}:${topic}`;
+    throw new SluiceError('FORBIDDEN', `this needs the scope ${scope}`, { scope });
+  }
+}
+
+const everyone = new Principal(undefined, ['admin']);
+/** May do nothing: who asks before anyone has looked. */
+export const nobody = new Principal(undefined, []);
+const BEARER = /^bearer +(\S+)$/i;
+
+/** @throws UNAUTHENTICATED when keys are required and this is none, or when a key is given and not valid */
+export function authenticate(keys: KeyRing, key: string | undefined): Principal {
+  if (!keys.required) return everyone;
+  if (key === undefined) throw new SluiceError('UNAUTHENTICATED', 'an API key is needed');
+  const client = keys.find(key);
+  if (client === undefined) throw new SluiceError('UNAUTHENTICATED', 'the API key is not valid');
+  return new Principal(client.name, client.scopes);
+}
+
+/** The key of `Authorization: Bearer KEY`, else of `X-API-Key: KEY`. @throws UNAUTHENTICATED on another scheme */
+export function presentedKey(authorization: string | undefined, apiKey: string | undefined): string | undefined {
+  if (authorization === undefined) return apiKey;
+  const key = BEARER.exec(authorization)?.[1];
+  if (key === undefined) throw new SluiceError('UNAUTHENTICATED', 'Authorization must be "Bearer" and a key');
+  return key;
+}
+
+/** Whether `glob`, in which `*` stands for any characters, matches all of `topic`. */
+export function matches(glob: string, topic: string): boolean {
+  if (topic.startsWith('sys.') && !glob.startsWith('sys.')) return false;
+  const parts = glob.split('*');
+  if (parts.length === 1) return glob === topic;
+  const first = parts[0] as string;
+  const last = parts[parts.length - 1] as string;
+  if (topic.length < first.length + last.length || !topic.startsWith(first) || !topic.endsWith(last)) return false;
+  let at = first.length;
+  const end = topic.length - last.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = topic.indexOf(part, at);
+    if (found < 0 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}

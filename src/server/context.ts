@@ -1,0 +1,34 @@
+/**
+ * What every part of the server (HTTP, WebSocket, streams) is given: the log and what stands on it, limits,
+ * settings, and the signal that the server is going down.
+ */
+import type { Clock, Limits, Logger, Metrics } from '#kernel';
+import type { Log, Topic } from '#log';
+import type { KeyRing } from './auth/principal.ts';
+import type { Partitioner } from './produce/partitioner.ts';
+import type { ProducerRegistry } from './produce/producers.ts';
+import type { RecordSink } from './produce/record-sink.ts';
+
+export interface ServerSettings {
+  /** A produce to a topic that does not exist creates it. */
+  readonly autoCreateTopics: boolean;
+  /** Origins that may open WebSockets from a browser; empty: not checked. */
+  readonly allowedOrigins: readonly string[];
+}
+
+export interface ServerContext {
+  readonly log: Log;
+  readonly keys: KeyRing;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly settings: ServerSettings;
+  readonly accumulator: RecordSink;
+  readonly partitioner: Partitioner;
+  readonly producers: ProducerRegistry;
+  /** Creates a topic with the default settings, as an applied resource; the one there is when it exists. */
+  createTopic(name: string): Promise<Topic>;
+  /** Aborted when the server begins to shut down: long polls and streams end, sockets are told to go. */
+  readonly shutdown: AbortSignal;
+}

@@ -1,0 +1,42 @@
+/** From the native callback to the route: one request in, its route found, its caller authorised, run. */
+import type { TemplatedApp } from 'uWebSockets.js';
+import { authenticate, type KeyRing, presentedKey } from '../auth/principal.ts';
+import { Exchange } from './exchange.ts';
+import type { ExchangeHost } from './host.ts';
+import type { Route } from './route.ts';
+import type { Router } from './router.ts';
+
+export function dispatch(app: TemplatedApp, router: Router, keys: KeyRing, host: ExchangeHost): void {
+  app.any('/*', (res, req) => {
+    const exchange = new Exchange(res, req, host);
+    host.begun(exchange);
+    try {
+      if (exchange.refusal !== undefined) throw exchange.refusal;
+      const { route, params } = router.find(exchange.method, exchange.path);
+      exchange.route = route;
+      exchange.params = params;
+      if (route.access !== 'open') authorise(exchange, route, keys);
+      const pending = route.run(exchange);
+      if (pending !== undefined) pending.catch((error: unknown) => exchange.problem(error));
+    } catch (error) {
+      exchange.problem(error);
+    }
+  });
+}
+
+function authorise(exchange: Exchange, route: Route, keys: KeyRing): void {
+  if (keys.required) {
+    const key = presentedKey(exchange.header('authorization'), exchange.header('x-api-key'));
+    exchange.principal = authenticate(keys, key);
+  } else {
+    exchange.principal = authenticate(keys, undefined);
+  }
+  const { access } = route;
+  if (access === 'open' || access === 'session') return;
+  exchange.principal.require(access, access === 'admin' ? '' : topicOf(exchange, route));
+}
+
+/** The topic that the path names as `{topic}`, which then is its first parameter. */
+function topicOf(exchange: Exchange, route: Route): string {
+  return route.path.includes('{topic}') ? (exchange.params[0] as string) : '';
+}
