@@ -1,5 +1,14 @@
-/** The log: its contract, and what every engine of it shares. */
+/** The log: its contract, consumer groups above it, and what every engine of it shares. */
 export * from './contract.ts';
+export {
+  type AssignedPartition,
+  GroupCoordinator,
+  type GroupDescription,
+  type Member,
+  type MemberListener,
+  type MemberOptions,
+  type TopicPartition,
+} from './group.ts';
 export {
   type ProducerEntry,
   ProducerSequences,
