@@ -3,7 +3,7 @@
  * settings, and the signal that the server is going down.
  */
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
-import type { Log, Topic } from '#log';
+import type { GroupCoordinator, Log, Topic } from '#log';
 import type { KeyRing } from './auth/principal.ts';
 import type { Partitioner } from './produce/partitioner.ts';
 import type { ProducerRegistry } from './produce/producers.ts';
@@ -18,6 +18,7 @@ export interface ServerSettings {
 
 export interface ServerContext {
   readonly log: Log;
+  readonly groups: GroupCoordinator;
   readonly keys: KeyRing;
   readonly limits: Limits;
   readonly logger: Logger;

@@ -1,0 +1,98 @@
+/**
+ * A subscription whose partitions come from a consumer group. A partition that moves away is no longer sent at
+ * once, and given up when all that was sent of it is acknowledged, or when the coordinator's time is up.
+ */
+import { SluiceError } from '#kernel';
+import type { AssignedPartition, GroupCoordinator, Member, Topic, TopicPartition } from '#log';
+import { partitionAt } from '../produce/partitioner.ts';
+import type { Session } from './session.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface GroupSubscriptionParts {
+  readonly groups: GroupCoordinator;
+  readonly session: Session;
+  readonly subscription: Subscription;
+  readonly topic: Topic;
+  readonly group: string;
+  /** Where a partition begins that the group has no offset for. */
+  startOf(partition: number): number;
+}
+
+export class GroupSubscription {
+  readonly #parts: GroupSubscriptionParts;
+  readonly #member: Member;
+  /** Revoked partitions → offset up to which they were sent. */
+  readonly #leaving = new Map<number, number>();
+
+  /** @throws TOPIC_UNKNOWN */
+  constructor(parts: GroupSubscriptionParts) {
+    this.#parts = parts;
+    const { topic, session } = parts;
+    this.#member = parts.groups.join(parts.group, {
+      topics: [topic.name],
+      ...(session.principal.client === undefined ? {} : { client: session.principal.client }),
+      listener: {
+        assigned: (partitions) => this.#assigned(partitions),
+        revoked: (partitions) => this.#revoked(partitions),
+      },
+    });
+  }
+
+  #assigned(assigned: readonly AssignedPartition[]): void {
+    const { subscription, topic, session } = this.#parts;
+    if (session.closed) return;
+    const placed: { partition: number; offset: number }[] = [];
+    for (const { partition: index, offset: committed } of assigned) {
+      const partition = partitionAt(topic, index);
+      const offset = Math.min(Math.max(committed ?? this.#parts.startOf(index), partition.start), partition.durable);
+      this.#leaving.delete(index);
+      placed.push({ partition: index, offset });
+      subscription.addLane(partition, offset);
+    }
+    session.send({ op: 'assigned', sub: subscription.id, partitions: placed });
+  }
+
+  #revoked(revoked: readonly TopicPartition[]): void {
+    const { subscription, session, topic } = this.#parts;
+    if (session.closed) return;
+    const partitions = revoked.map(({ partition }) => partition);
+    session.send({ op: 'revoked', sub: subscription.id, partitions });
+    for (const partition of partitions) {
+      const lane = subscription.removeLane(partition);
+      const committed = this.#acknowledged.get(partition) ?? -1;
+      if (lane === undefined || lane.next <= committed || !this.#sent.has(partition))
+        this.#member.released(topic.name, partition);
+      else this.#leaving.set(partition, lane.next);
+    }
+  }
+
+  readonly #acknowledged = new Map<number, number>();
+  readonly #sent = new Set<number>();
+
+  /** Called for each delivery, so that a partition of which nothing was sent can move at once. */
+  delivered(partition: number): void {
+    this.#sent.add(partition);
+  }
+
+  /** Everything up to and including `offset` is done. @throws MEMBER_FENCED, OFFSET_OUT_OF_RANGE */
+  ack(partition: number, offset: number): void {
+    const { topic } = this.#parts;
+    const { durable } = partitionAt(topic, partition);
+    if (offset >= durable) {
+      throw new SluiceError('OFFSET_OUT_OF_RANGE', `offset ${offset} has not been delivered`, { durable });
+    }
+    this.#member.ack(topic.name, partition, offset + 1);
+    this.#acknowledged.set(partition, offset + 1);
+    if (offset + 1 < (this.#leaving.get(partition) ?? Number.POSITIVE_INFINITY)) return;
+    this.#leaving.delete(partition);
+    this.#member.released(topic.name, partition);
+  }
+
+  flush(): Promise<void> {
+    return this.#member.flush();
+  }
+
+  leave(): Promise<void> {
+    return this.#member.leave();
+  }
+}
