@@ -1,4 +1,5 @@
-/** The log: its contract, consumer groups above it, and what every engine of it shares. */
+/** The log: its contract, the reference engine, consumer groups, and what every engine shares. */
+export { checkBatch, checkOffsetCommit, checkStateChange } from './append-rules.ts';
 export * from './contract.ts';
 export {
   type AssignedPartition,
@@ -9,6 +10,7 @@ export {
   type MemberOptions,
   type TopicPartition,
 } from './group.ts';
+export { MemoryLog } from './memory-log.ts';
 export {
   type ProducerEntry,
   ProducerSequences,

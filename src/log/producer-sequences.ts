@@ -32,9 +32,12 @@ export type ProducerSnapshot = readonly (readonly [producerId: number, entry: Pr
 export interface ProducerUndo {
   readonly producerId: number;
   readonly before: ProducerEntry | undefined;
+  /** Who was forgotten for it, the longest silent first. */
+  readonly forgotten: ProducerSnapshot;
 }
 
 const REMEMBERED_BATCHES = 5;
+const NOBODY: ProducerSnapshot = [];
 const SEQUENCES = 2 ** 31;
 
 export class ProducerSequences {
@@ -89,13 +92,16 @@ export class ProducerSequences {
       seenAt: now,
       batches: [...kept, { sequence, count, baseOffset }],
     });
-    this.#forget(now);
-    return { producerId, before };
+    return { producerId, before, forgotten: this.#forget(now) };
   }
 
-  undo({ producerId, before }: ProducerUndo): void {
+  undo({ producerId, before, forgotten }: ProducerUndo): void {
     if (before === undefined) this.#entries.delete(producerId);
     else this.#put(producerId, before);
+    if (forgotten.length === 0) return;
+    const later = [...this.#entries];
+    this.#entries.clear();
+    for (const [id, entry] of [...forgotten, ...later]) this.#entries.set(id, entry);
   }
 
   restore(producerId: number, entry: ProducerEntry): void {
@@ -113,12 +119,16 @@ export class ProducerSequences {
   }
 
   /** Drops who has been silent too long or is one too many, the longest silent first. */
-  #forget(now: number): void {
+  #forget(now: number): ProducerSnapshot {
+    let forgotten: [number, ProducerEntry][] | undefined;
     for (const [id, entry] of this.#entries) {
       const tooMany = this.#entries.size > this.#limits.producersPerPartitionMax;
-      if (!tooMany && now - entry.seenAt <= this.#limits.producerIdleMs) return;
+      if (!tooMany && now - entry.seenAt <= this.#limits.producerIdleMs) break;
       this.#entries.delete(id);
+      forgotten ??= [];
+      forgotten.push([id, entry]);
     }
+    return forgotten ?? NOBODY;
   }
 }
 
