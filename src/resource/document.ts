@@ -1,0 +1,66 @@
+/** A resource as it is stored and shown, what makes up a kind, and the differences between two specs. */
+import { isDeepStrictEqual } from 'node:util';
+import type { z } from 'zod';
+
+export type Spec = Readonly<Record<string, unknown>>;
+
+export interface Document {
+  readonly kind: string;
+  readonly name: string;
+  /** 1 at first, one more with each change. A resource made again after deletion goes on counting. */
+  readonly version: number;
+  readonly spec: Spec;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** Name of the client that made this version; null while keys are not required. */
+  readonly by: string | null;
+}
+
+/** One declaration of a kind: its checks, its documentation, and what it does when it changes. */
+export interface Kind {
+  readonly kind: string;
+  /** In paths: `/v1/{plural}`. */
+  readonly plural: string;
+  /** One sentence for people. */
+  readonly summary: string;
+  readonly schema: z.ZodType<Spec>;
+  /** Puts the spec into effect, before it is recorded; what it throws refuses the change. Must bear being called again. */
+  apply?(name: string, spec: Spec): Promise<void>;
+  /** Ends the effect, before the deletion is recorded. */
+  remove?(name: string): Promise<void>;
+}
+
+export interface Change {
+  /** Dotted path in the spec. */
+  readonly path: string;
+  readonly from: unknown;
+  readonly to: unknown;
+}
+
+export interface HistoryEntry {
+  readonly version: number;
+  readonly action: 'created' | 'changed' | 'deleted';
+  /** Null for a deletion. */
+  readonly spec: Spec | null;
+  readonly changes: readonly Change[];
+  readonly at: number;
+  readonly by: string | null;
+}
+
+/** What differs, leaf by leaf; a list is a leaf. */
+export function diffSpecs(from: Spec, to: Spec, path = ''): Change[] {
+  const changes: Change[] = [];
+  for (const name of new Set([...Object.keys(from), ...Object.keys(to)])) {
+    const place = path === '' ? name : `${path}.${name}`;
+    const [before, after] = [from[name], to[name]];
+    if (isDeepStrictEqual(before, after)) continue;
+    if (isObject(before) && isObject(after)) changes.push(...diffSpecs(before, after, place));
+    else changes.push({ path: place, from: before ?? null, to: after ?? null });
+  }
+  return changes;
+}
+
+function isObject(value: unknown): value is Spec {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
