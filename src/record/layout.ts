@@ -74,7 +74,7 @@ export interface HeaderFields {
   baseOffset: number;
 }
 
-export function readU32(bytes: Uint8Array, at: number): number {
+function readU32(bytes: Uint8Array, at: number): number {
   return (
     ((bytes[at] as number) * 0x1000000 +
       (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))) >>>
