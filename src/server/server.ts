@@ -1,0 +1,118 @@
+/**
+ * The server as a whole: puts the parts together, listens, and goes down in order.
+ *
+ *   shutdown: stop accepting ─▶ signal (long polls answer, event streams end, /readyz says 503)
+ *             ─▶ WebSockets are closed with 1012 ─▶ open requests end, or the time is up ─▶ sockets are cut
+ */
+import type { TemplatedApp } from 'uWebSockets.js';
+import type { Clock, Limits, Logger, Metrics } from '#kernel';
+import type { Log } from '#log';
+import type { KeyRing } from './auth/principal.ts';
+import type { ServerContext, ServerSettings } from './context.ts';
+import { dispatch } from './http/dispatch.ts';
+import { createExchangeHost } from './http/host.ts';
+import { Observer } from './http/observer.ts';
+import type { Route } from './http/route.ts';
+import { Router } from './http/router.ts';
+import { checkListen, createApp, type Listening, type ListenOptions, openSocket } from './listen.ts';
+import { Accumulator } from './produce/accumulator.ts';
+import { Partitioner } from './produce/partitioner.ts';
+import { ProducerRegistry } from './produce/producers.ts';
+import { produceRoutes } from './produce/routes.ts';
+import { eventRoutes } from './read/events.ts';
+import { readRoutes } from './read/routes.ts';
+import { serviceRoutes } from './service/routes.ts';
+
+export interface ServerOptions extends Partial<ServerSettings> {
+  readonly log: Log;
+  readonly keys: KeyRing;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly listen: ListenOptions;
+}
+
+export interface Server {
+  readonly port: number;
+  /** `http://127.0.0.1:7070`. */
+  readonly url: string;
+  /** Goes down in order; resolves when no socket is open any more. The log stays open: its owner closes it. */
+  close(): Promise<void>;
+}
+
+/** @throws CONFIG_INVALID when it must not, or cannot, listen as asked */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { listen, keys, limits, clock, logger } = options;
+  checkListen(listen, keys.required);
+  const shutdown = new AbortController();
+  const context = createContext(options, shutdown.signal);
+  const observer = new Observer(options.metrics, logger, clock);
+  const host = createExchangeHost(limits, clock, observer);
+  const router = new Router();
+  for (const route of allRoutes(context, () => router.routes)) router.add(route);
+  const app = createApp(listen);
+  dispatch(app, router, keys, host);
+  const listening = await openSocket(app, listen);
+  const scheme = listen.tls === undefined ? 'http' : 'https';
+  const name = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
+  const url = `${scheme}://${name}:${listening.port}`;
+  logger.info({ url }, 'listening');
+  let closed: Promise<void> | undefined;
+  return {
+    port: listening.port,
+    url,
+    close: () => {
+      closed ??= goDown(app, listening, shutdown, observer, limits.shutdownMs).finally(() => host.deadlines.close());
+      return closed;
+    },
+  };
+}
+
+function createContext(options: ServerOptions, shutdown: AbortSignal): ServerContext {
+  const { log, keys, limits, logger, metrics, clock } = options;
+  return {
+    log,
+    keys,
+    limits,
+    logger,
+    metrics,
+    clock,
+    settings: {
+      autoCreateTopics: options.autoCreateTopics ?? false,
+      allowedOrigins: options.allowedOrigins ?? [],
+    },
+    accumulator: new Accumulator(limits, clock),
+    partitioner: new Partitioner(),
+    producers: new ProducerRegistry(log),
+    createTopic: (name) => log.createTopic(name),
+    shutdown,
+  };
+}
+
+function allRoutes(context: ServerContext, routes: () => readonly Route[]): Route[] {
+  return [
+    ...produceRoutes(context),
+    ...readRoutes(context),
+    ...eventRoutes(context),
+    ...serviceRoutes(context, routes),
+  ];
+}
+
+async function goDown(
+  app: TemplatedApp,
+  listening: Listening,
+  shutdown: AbortController,
+  observer: Observer,
+  waitMs: number,
+): Promise<void> {
+  listening.stop();
+  shutdown.abort();
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, waitMs);
+  });
+  await Promise.race([observer.idle(), timeUp]);
+  clearTimeout(timer);
+  app.close();
+}
