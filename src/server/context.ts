@@ -4,7 +4,7 @@
  */
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
 import type { GroupCoordinator, Log, Topic } from '#log';
-import type { KeyRing } from './auth/principal.ts';
+import type { ApiKeys, Resources } from '#resource';
 import type { Partitioner } from './produce/partitioner.ts';
 import type { ProducerRegistry } from './produce/producers.ts';
 import type { RecordSink } from './produce/record-sink.ts';
@@ -19,7 +19,8 @@ export interface ServerSettings {
 export interface ServerContext {
   readonly log: Log;
   readonly groups: GroupCoordinator;
-  readonly keys: KeyRing;
+  readonly resources: Resources;
+  readonly keys: ApiKeys;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -4,28 +4,32 @@
  *   shutdown: stop accepting ─▶ signal (long polls answer, event streams end, /readyz says 503)
  *             ─▶ WebSockets are closed with 1012 ─▶ open requests end, or the time is up ─▶ sockets are cut
  */
-import type { TemplatedApp } from 'uWebSockets.js';
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
-import type { Log } from '#log';
-import type { KeyRing } from './auth/principal.ts';
+import { GroupCoordinator, type Log } from '#log';
+import type { ApiKeys, Resources } from '#resource';
 import type { ServerContext, ServerSettings } from './context.ts';
+import { groupRoutes } from './groups/routes.ts';
 import { dispatch } from './http/dispatch.ts';
 import { createExchangeHost } from './http/host.ts';
 import { Observer } from './http/observer.ts';
 import type { Route } from './http/route.ts';
 import { Router } from './http/router.ts';
-import { checkListen, createApp, type Listening, type ListenOptions, openSocket } from './listen.ts';
+import { checkListen, createApp, type ListenOptions, openSocket } from './listen.ts';
 import { Accumulator } from './produce/accumulator.ts';
 import { Partitioner } from './produce/partitioner.ts';
 import { ProducerRegistry } from './produce/producers.ts';
 import { produceRoutes } from './produce/routes.ts';
 import { eventRoutes } from './read/events.ts';
 import { readRoutes } from './read/routes.ts';
+import { keyRoutes } from './resources/key-routes.ts';
+import { resourceRoutes } from './resources/routes.ts';
 import { serviceRoutes } from './service/routes.ts';
+import { attachWebSocket } from './ws/index.ts';
 
 export interface ServerOptions extends Partial<ServerSettings> {
   readonly log: Log;
-  readonly keys: KeyRing;
+  readonly resources: Resources;
+  readonly keys: ApiKeys;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -52,27 +56,39 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const router = new Router();
   for (const route of allRoutes(context, () => router.routes)) router.add(route);
   const app = createApp(listen);
-  dispatch(app, router, keys, host);
+  const webSocket = attachWebSocket(app, context);
+  dispatch(app, router, keys, host, context.shutdown);
   const listening = await openSocket(app, listen);
   const scheme = listen.tls === undefined ? 'http' : 'https';
   const name = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   const url = `${scheme}://${name}:${listening.port}`;
   logger.info({ url }, 'listening');
+  const goDown = async () => {
+    listening.stop();
+    shutdown.abort();
+    await webSocket.close();
+    await within(observer.idle(), limits.shutdownMs);
+    app.close();
+    await context.groups.close();
+    host.deadlines.close();
+  };
   let closed: Promise<void> | undefined;
   return {
     port: listening.port,
     url,
     close: () => {
-      closed ??= goDown(app, listening, shutdown, observer, limits.shutdownMs).finally(() => host.deadlines.close());
+      closed ??= goDown();
       return closed;
     },
   };
 }
 
 function createContext(options: ServerOptions, shutdown: AbortSignal): ServerContext {
-  const { log, keys, limits, logger, metrics, clock } = options;
+  const { log, resources, keys, limits, logger, metrics, clock } = options;
   return {
     log,
+    groups: new GroupCoordinator(log, { limits, clock }),
+    resources,
     keys,
     limits,
     logger,
@@ -85,7 +101,10 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
     accumulator: new Accumulator(limits, clock),
     partitioner: new Partitioner(),
     producers: new ProducerRegistry(log),
-    createTopic: (name) => log.createTopic(name),
+    createTopic: async (name) => {
+      await resources.put('topic', name, {}, { by: null });
+      return log.topic(name);
+    },
     shutdown,
   };
 }
@@ -95,24 +114,19 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...produceRoutes(context),
     ...readRoutes(context),
     ...eventRoutes(context),
+    ...resourceRoutes(context),
+    ...keyRoutes(context),
+    ...groupRoutes(context),
     ...serviceRoutes(context, routes),
   ];
 }
 
-async function goDown(
-  app: TemplatedApp,
-  listening: Listening,
-  shutdown: AbortController,
-  observer: Observer,
-  waitMs: number,
-): Promise<void> {
-  listening.stop();
-  shutdown.abort();
+/** Resolves with `work` or after `waitMs`, whichever is first. */
+async function within(work: Promise<void>, waitMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, waitMs);
   });
-  await Promise.race([observer.idle(), timeUp]);
+  await Promise.race([work, timeUp]);
   clearTimeout(timer);
-  app.close();
 }

@@ -2,24 +2,20 @@
  * Who is asking, and what they may do. Used by HTTP routes and by WebSocket connections alike.
  *
  * Scopes: `admin` (everything), `observe` (look at topics, groups, metrics), `produce:<glob>` and
- * `consume:<glob>` for topics, where `*` stands for any characters. While there is no client at all, which a
+ * `consume:<glob>` for topics, where `*` stands for any characters; who may use a topic may look at it. While there is no client at all, which a
  * server beyond loopback refuses to start with, everyone may do everything. Topics of the system (`sys.`) are
  * reached only by a glob that begins with `sys.` itself, or by `admin`.
  */
 import { SluiceError } from '#kernel';
+import type { ApiKeys } from '#resource';
 
 export type Action = 'admin' | 'observe' | 'produce' | 'consume';
 
 /** What a route asks for: nothing, a valid key, or an action (on the topic its path names). */
 export type Access = 'open' | 'session' | Action;
 
-/** The keys of clients, as the resource layer keeps them. */
-export interface KeyRing {
-  /** True once any client exists. */
-  readonly required: boolean;
-  /** The client that this key belongs to; undefined when it is unknown, expired or revoked. */
-  find(key: string): { readonly name: string; readonly scopes: readonly string[] } | undefined;
-}
+/** What is asked of the keys of clients. */
+export type KeyRing = Pick<ApiKeys, 'required' | 'find'>;
 
 export class Principal {
   readonly client: string | undefined;
@@ -37,7 +33,7 @@ export class Principal {
         return true;
       }
     }
-    return action === 'observe' && this.#scopes.length > 0 && topic !== '' && this.allows('consume', topic);
+    return action === 'observe' && topic !== '' && (this.allows('consume', topic) || this.allows('produce', topic));
   }
 
   /** @throws FORBIDDEN */

@@ -1,12 +1,19 @@
 /** From the native callback to the route: one request in, its route found, its caller authorised, run. */
 import type { TemplatedApp } from 'uWebSockets.js';
+import { SluiceError } from '#kernel';
 import { authenticate, type KeyRing, presentedKey } from '../auth/principal.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeHost } from './host.ts';
 import type { Route } from './route.ts';
 import type { Router } from './router.ts';
 
-export function dispatch(app: TemplatedApp, router: Router, keys: KeyRing, host: ExchangeHost): void {
+export function dispatch(
+  app: TemplatedApp,
+  router: Router,
+  keys: KeyRing,
+  host: ExchangeHost,
+  shutdown: AbortSignal,
+): void {
   app.any('/*', (res, req) => {
     const exchange = new Exchange(res, req, host);
     host.begun(exchange);
@@ -15,7 +22,10 @@ export function dispatch(app: TemplatedApp, router: Router, keys: KeyRing, host:
       const { route, params } = router.find(exchange.method, exchange.path);
       exchange.route = route;
       exchange.params = params;
-      if (route.access !== 'open') authorise(exchange, route, keys);
+      if (route.access !== 'open') {
+        if (shutdown.aborted) throw new SluiceError('SHUTTING_DOWN', 'the server is shutting down');
+        authorise(exchange, route, keys);
+      }
       const pending = route.run(exchange);
       if (pending !== undefined) pending.catch((error: unknown) => exchange.problem(error));
     } catch (error) {

@@ -224,11 +224,17 @@ export class Exchange {
     }
     this.#res.cork(() => {
       this.#head(status, contentType);
-      if (status === 204 || status === 304) this.#res.endWithoutBody(undefined, this.#closeConnection);
+      if (status === 204 || status === 304) this.#endEmpty();
       else if (isHead) this.#res.endWithoutBody(Buffer.byteLength(body), this.#closeConnection);
       else this.#res.end(body, this.#closeConnection);
     });
     this.#ended(status, body.length);
+  }
+
+  /** Without a length, which these may not have; the native side cannot leave it out when it closes. */
+  #endEmpty(): void {
+    if (this.#closeConnection) this.#res.endWithoutBody(0, true);
+    else this.#res.endWithoutBody();
   }
 
   #writeLarge(status: number, contentType: string, body: Uint8Array): void {
