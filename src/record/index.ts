@@ -22,6 +22,7 @@ export {
   type Compression,
   readBatchHeader,
   stampBaseOffset,
+  stampProducer,
   verifyBatch,
 } from './layout.ts';
 export { murmur2, partitionForKey } from './partitioner.ts';

@@ -126,6 +126,15 @@ export function stampBaseOffset(bytes: Uint8Array, at: number, offset: number): 
   writeU32(bytes, at + LENGTH_COUNTS_FROM, NO_LEADER_EPOCH);
 }
 
+/** Makes the batch the `sequence`th record on of an idempotent producer; its checksum is written anew. */
+export function stampProducer(bytes: Uint8Array, producer: { id: number; epoch: number; sequence: number }): void {
+  writeI64(bytes, PRODUCER_ID_AT, producer.id);
+  bytes[PRODUCER_EPOCH_AT] = producer.epoch >> 8;
+  bytes[PRODUCER_EPOCH_AT + 1] = producer.epoch;
+  writeU32(bytes, BASE_SEQUENCE_AT, producer.sequence);
+  writeU32(bytes, CRC_AT, crc32c(bytes.subarray(CRC_FROM, batchByteLength(bytes, 0))));
+}
+
 /** Fills in everything before the records and the checksum, over the finished batch `bytes`. */
 export function writeHeader(bytes: Uint8Array, fields: HeaderFields): void {
   stampBaseOffset(bytes, 0, fields.baseOffset);

@@ -88,6 +88,11 @@ export class GroupSubscription {
     this.#member.released(topic.name, partition);
   }
 
+  /** The client will acknowledge no more of a partition that was revoked. */
+  release(partition: number): void {
+    if (this.#leaving.delete(partition)) this.#member.released(this.#parts.topic.name, partition);
+  }
+
   flush(): Promise<void> {
     return this.#member.flush();
   }

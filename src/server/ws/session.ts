@@ -106,6 +106,9 @@ export class Session {
       case 'ack':
         this.#ack(message);
         return;
+      case 'release':
+        this.#subscription(message).group?.release(readInteger(message, 'partition'));
+        return;
       case 'subscribe':
         this.#subscribe(message);
         return;

@@ -1,0 +1,30 @@
+/** What the command line asks of the composition root, since only that may put layers together. */
+import type { LogLevel } from '#kernel';
+
+export interface ServeOptions {
+  readonly data: string;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly allowInsecure: boolean;
+  readonly autoCreateTopics: boolean;
+  readonly allowedOrigins: readonly string[];
+  readonly logLevel: LogLevel;
+  /** Limits to change, by name; checked when the server starts. */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+export interface StoreReport {
+  readonly segments: number;
+  readonly batches: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly findings: readonly { readonly segment: string; readonly problem: string; readonly offset?: number }[];
+}
+
+export interface Acts {
+  serve(options: ServeOptions): Promise<{ readonly url: string; stop(): Promise<void> }>;
+  verify(directory: string, progress: (done: number, total: number) => void): Promise<StoreReport>;
+  restore(backup: string, directory: string): Promise<StoreReport>;
+}

@@ -1,0 +1,132 @@
+/** `sluice serve`: runs a server until it is told to stop. */
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import { DEFAULT_LIMITS, type LogLevel, SluiceError } from '#kernel';
+import type { Acts, ServeOptions } from '../acts.ts';
+import { EXIT } from '../exit.ts';
+import { print } from '../output.ts';
+
+interface Flags {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly allowInsecure: boolean;
+  readonly autoCreateTopics: boolean;
+  readonly allowOrigin: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly limit: Readonly<Record<string, number>>;
+  readonly config?: string;
+  readonly hints: boolean;
+}
+
+export function serveCommand(acts: Acts): Command {
+  return new Command('serve')
+    .description('run a server')
+    .option('--data <dir>', 'where records are kept', 'data')
+    .option('--host <host>', 'address to listen on; beyond loopback it needs a client and TLS', '127.0.0.1')
+    .option('--port <n>', 'port; 0 takes a free one', wholeNumber, 7070)
+    .option('--tls-cert <file>', 'certificate chain, PEM')
+    .option('--tls-key <file>', 'its private key, PEM')
+    .option('--allow-insecure', 'listen beyond loopback without TLS, as behind a proxy that ends it', false)
+    .option('--auto-create-topics', 'a produce to an unknown topic creates it', false)
+    .option('--allow-origin <origin...>', 'origins whose pages may open WebSockets; default any', [])
+    .addOption(
+      new Option('--log-level <level>', 'what goes to stderr')
+        .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+        .default('warn'),
+    )
+    .option('--limit <name=n>', 'change a limit; can be repeated', addLimit, {})
+    .option('--config <file>', 'YAML file with any of these options, in camelCase; the command line wins')
+    .option('--hints', 'say what to type next', process.stdout.isTTY === true)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ sluice serve --data ./data
+  $ sluice serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+  $ sluice serve --limit segmentBytes=67108864`,
+    )
+    .action(async (_flags: Flags, command: Command) => {
+      const options = serveOptions(command);
+      const running = await acts.serve(options);
+      await print(`sluice listening on ${running.url}\n`);
+      if (command.opts<Flags>().hints) await print(hints(running.url));
+      stopOnSignals(() => running.stop());
+    });
+}
+
+function serveOptions(command: Command): ServeOptions {
+  const flags = command.opts<Flags>();
+  const fromFile = flags.config === undefined ? {} : readConfig(flags.config);
+  const pick = <K extends keyof Flags>(name: K): Flags[K] => {
+    const given = command.getOptionValueSource(name) !== 'default';
+    return given || fromFile[name] === undefined ? flags[name] : (fromFile[name] as Flags[K]);
+  };
+  const [certFile, keyFile] = [pick('tlsCert'), pick('tlsKey')];
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new SluiceError('CONFIG_INVALID', 'a certificate and its key go together: --tls-cert and --tls-key');
+  }
+  return {
+    data: pick('data'),
+    host: pick('host'),
+    port: pick('port'),
+    tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
+    allowInsecure: pick('allowInsecure'),
+    autoCreateTopics: pick('autoCreateTopics'),
+    allowedOrigins: pick('allowOrigin'),
+    logLevel: pick('logLevel'),
+    limits: { ...(fromFile.limit ?? {}), ...flags.limit },
+  };
+}
+
+function readConfig(path: string): Partial<Flags> {
+  try {
+    return (parseYaml(readFileSync(path, 'utf8')) as Partial<Flags> | null) ?? {};
+  } catch (error) {
+    throw new SluiceError('CONFIG_INVALID', `${path} cannot be read as YAML`, {}, error);
+  }
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is needed');
+  return Number(text);
+}
+
+function addLimit(text: string, limits: Readonly<Record<string, number>>): Record<string, number> {
+  const [name = '', value = ''] = text.split('=');
+  if (!(name in DEFAULT_LIMITS))
+    throw new InvalidArgumentError(`${name} is not one of ${Object.keys(DEFAULT_LIMITS).join(', ')}`);
+  return { ...limits, [name]: wholeNumber(value) };
+}
+
+/** The first signal stops in order; a second one at once. */
+function stopOnSignals(stop: () => Promise<void>): void {
+  let stopping = false;
+  const onSignal = (): void => {
+    if (stopping) process.exit(EXIT.interrupted);
+    stopping = true;
+    stop().then(
+      () => process.exit(EXIT.ok),
+      (error: unknown) => {
+        process.stderr.write(`sluice: stopping failed: ${String(error)}\n`);
+        process.exit(EXIT.failed);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+function hints(url: string): string {
+  return `
+Try, in another terminal:
+  curl -X PUT ${url}/v1/topics/hello -H 'content-type: application/json' -d '{"partitions":4}'
+  curl ${url}/v1/topics/hello/records -H 'content-type: application/json' -d '{"records":[{"key":"k","value":{"n":1}}]}'
+  curl -N '${url}/v1/topics/hello/events?from=earliest'
+  npx sluice consume hello --from earliest
+The interface is described at ${url}/openapi.json
+`;
+}

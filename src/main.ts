@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+/**
+ * The composition root: the only file that sees all layers. Puts engine, resources and server together for `serve`, and
+ * hands the rest of the command line to `#cli`.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { runCli, type ServeOptions } from '#cli';
+import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
+import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
+import { openResources } from '#resource';
+import { type Server, startServer } from '#server';
+
+const EVENT_LOOP_RESOLUTION_MS = 1;
+
+interface Running {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+async function serve(options: ServeOptions): Promise<Running> {
+  const limits = resolveLimits(options.limits as Partial<Limits>);
+  const logger = createLogger(options.logLevel);
+  const metrics = new Metrics();
+  measureProcess(metrics);
+  const log = await openLmdbLog({ directory: options.data, limits, clock: systemClock, logger, metrics });
+  try {
+    const { resources, keys } = await openResources(log, systemClock);
+    const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
+    const server = await startServer({
+      log,
+      resources,
+      keys,
+      limits,
+      logger,
+      metrics,
+      clock: systemClock,
+      listen: { host, port, tls, allowInsecure },
+      autoCreateTopics,
+      allowedOrigins,
+    });
+    return { url: server.url, stop: () => stop(server, log) };
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+async function stop(server: Server, log: LmdbLog): Promise<void> {
+  await server.close();
+  await log.close();
+}
+
+function measureProcess(metrics: Metrics): void {
+  const delay = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS });
+  delay.enable();
+  metrics.gauge(
+    'sluice_event_loop_delay_p99_seconds',
+    'Event loop delay, 99th percentile since the last scrape',
+    () => {
+      const seconds = delay.percentile(99) / 1e9;
+      delay.reset();
+      return seconds;
+    },
+  );
+  metrics.gauge('process_resident_memory_bytes', 'Resident memory; counts mapped segment pages too', () =>
+    process.memoryUsage.rss(),
+  );
+  metrics.gauge('sluice_heap_bytes', 'JavaScript heap in use, and memory outside it that JavaScript holds', () => {
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  });
+  metrics.gauge('process_cpu_seconds_total', 'Processor time used', () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  });
+}
+
+await runCli(process.argv.slice(2), {
+  serve,
+  verify: (directory, progress) => verifyStore(directory, resolveLimits(), silentLogger, progress),
+  restore: (backup, directory) => restoreBackup(backup, directory, resolveLimits(), silentLogger),
+});
