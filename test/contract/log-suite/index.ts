@@ -1,0 +1,37 @@
+/** The contract of a log, as tests: every engine passes all of them. One file a subject. */
+import { afterEach, describe } from 'vitest';
+import { describeAppends } from './append.ts';
+import { describeClosing } from './closing.ts';
+import { describeCommits } from './commit.ts';
+import { describeCompaction } from './compaction.ts';
+import { describeCursors } from './cursors.ts';
+import { describeDurability } from './durability.ts';
+import type { LogFixture } from './fixture.ts';
+import { describeGroups } from './groups.ts';
+import { describeIdempotence } from './idempotence.ts';
+import { describeRandomly } from './random.ts';
+import { describeRefusals } from './refusals.ts';
+import { describeTimes } from './time.ts';
+import { describeTopics } from './topics.ts';
+import { describeTrims } from './trim.ts';
+
+export type { LogFixture, OpenOptions } from './fixture.ts';
+
+export function describeLog(fixture: LogFixture): void {
+  describe(fixture.name, () => {
+    afterEach(() => fixture.cleanup());
+    describeAppends(fixture);
+    describeRefusals(fixture);
+    describeDurability(fixture);
+    describeCommits(fixture);
+    describeIdempotence(fixture);
+    describeCursors(fixture);
+    describeTimes(fixture);
+    describeTrims(fixture);
+    describeCompaction(fixture);
+    describeTopics(fixture);
+    describeGroups(fixture);
+    describeClosing(fixture);
+    describeRandomly(fixture);
+  });
+}
