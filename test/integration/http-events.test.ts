@@ -42,7 +42,10 @@ async function until(events: readonly Event[], count: number) {
 
 test('what is there is sent, then what comes', async () => {
   const server = await serve();
-  await server.produce([{ value: 1, partition: 0 }, { value: 2, partition: 0 }]);
+  await server.produce([
+    { value: 1, partition: 0 },
+    { value: 2, partition: 0 },
+  ]);
   const { answer, events, stop } = await follow(server, '?from=earliest');
   expect(answer.headers.get('content-type')).toBe('text/event-stream');
   expect(await until(events, 2)).toEqual([1, 2]);
@@ -82,7 +85,11 @@ test('a reader that comes back with the last id misses nothing and gets nothing 
 
 test('the last id may come in the query, and partitions may be named', async () => {
   const server = await serve();
-  await server.produce([{ value: 'a', partition: 0 }, { value: 'b', partition: 1 }, { value: 'c', partition: 1 }]);
+  await server.produce([
+    { value: 'a', partition: 0 },
+    { value: 'b', partition: 1 },
+    { value: 'c', partition: 1 },
+  ]);
   const { events, stop } = await follow(server, '?partitions=1&last_event_id=1:1');
   expect(await until(events, 1)).toEqual(['c']);
   expect(events[0]?.id).toBe('1:2');
@@ -112,7 +119,10 @@ test.each([
 
 test('a place that was trimmed is gone', async () => {
   const server = await serve();
-  await server.produce([{ value: 1, partition: 0 }, { value: 2, partition: 0 }]);
+  await server.produce([
+    { value: 1, partition: 0 },
+    { value: 2, partition: 0 },
+  ]);
   await server.log.partition('t', 0).trim(2);
   const answer = await server.get('/v1/topics/t/events', { 'last-event-id': '0:1' });
   expect(await problemOf(answer)).toMatchObject({ status: 410, code: 'OFFSET_TRIMMED', start: 2 });

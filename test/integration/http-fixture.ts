@@ -17,7 +17,9 @@ export interface FixtureOptions extends Partial<Omit<ServerOptions, 'limits'>> {
 export async function serve(options: FixtureOptions = {}) {
   const limits = resolveLimits(options.limits);
   const log = options.log ?? new MemoryLog({ limits, clock: systemClock });
-  const { resources, keys } = await openResources(log, systemClock);
+  const opened = await openResources(log, systemClock);
+  const resources = options.resources ?? opened.resources;
+  const keys = options.keys ?? opened.keys;
   if (log.findTopic('t') === undefined) await resources.put('topic', 't', { partitions: 2 }, { by: null });
   const metrics = new Metrics();
   const server = await startServer({

@@ -6,7 +6,13 @@ import { type Fixture, problemOf, serve } from './http-fixture.ts';
 
 const PATH = '/v1/topics/t/records';
 
-function post(server: Fixture, body: string | Uint8Array, type: string, query = '', headers: Record<string, string> = {}) {
+function post(
+  server: Fixture,
+  body: string | Uint8Array,
+  type: string,
+  query = '',
+  headers: Record<string, string> = {},
+) {
   return server.send('POST', `${PATH}${query}`, body, { 'content-type': type, ...headers });
 }
 
@@ -69,7 +75,11 @@ test('bytes, headers, times and tombstones go in and come out', async () => {
 
 test('a request is stored whole or not at all', async () => {
   const server = await serve();
-  const answer = await server.produce([{ key: 'a', value: 1 }, { key: 'b', value: 2 }, { value: 3, partition: 9 }]);
+  const answer = await server.produce([
+    { key: 'a', value: 1 },
+    { key: 'b', value: 2 },
+    { value: 3, partition: 9 },
+  ]);
   expect((await problemOf(answer)).code).toBe('PARTITION_UNKNOWN');
   expect(server.log.partition('t', 0).tail + server.log.partition('t', 1).tail).toBe(0);
 });
@@ -122,7 +132,9 @@ test('a record batch is stored byte for byte, but for its offset', async () => {
   await server.produce([{ value: 0, partition: 1 }]);
   const answer = await post(server, batch, 'application/vnd.sluice.batch', '?partition=1');
   expect(await answer.json()).toEqual({ partition: 1, offset: 1, count: 2, duplicate: false });
-  const read = await server.get('/v1/topics/t/partitions/1/records?offset=1', { accept: 'application/vnd.sluice.batch' });
+  const read = await server.get('/v1/topics/t/partitions/1/records?offset=1', {
+    accept: 'application/vnd.sluice.batch',
+  });
   const bytes = Buffer.from(await read.arrayBuffer());
   expect(bytes.subarray(8).equals(Buffer.from(batch).subarray(8))).toBe(true);
   expect(read.headers.get('sluice-next-offset')).toBe('3');
@@ -131,7 +143,12 @@ test('a record batch is stored byte for byte, but for its offset', async () => {
 
 test.each([
   ['no partition', '', (batch: Uint8Array) => batch, 'REQUEST_INVALID'],
-  ['a wrong checksum', '?partition=0', (batch: Uint8Array) => batch.with(70, (batch[70] as number) ^ 1), 'BATCH_CRC_MISMATCH'],
+  [
+    'a wrong checksum',
+    '?partition=0',
+    (batch: Uint8Array) => batch.with(70, (batch[70] as number) ^ 1),
+    'BATCH_CRC_MISMATCH',
+  ],
   ['a piece missing', '?partition=0', (batch: Uint8Array) => batch.subarray(0, 65), 'BATCH_MALFORMED'],
   ['another format', '?partition=0', (batch: Uint8Array) => batch.with(16, 1), 'BATCH_UNSUPPORTED'],
   ['nothing in it', '?partition=0', () => new Uint8Array(0), 'BATCH_MALFORMED'],
@@ -147,10 +164,23 @@ const EVENT = { specversion: '1.0', id: '1', source: '/s', type: 'made', partiti
 test('a CloudEvent is stored alike from all three modes', async () => {
   const attributes = { ce_specversion: '1.0', ce_id: '1', ce_source: '/s', ce_type: 'made', ce_partitionkey: 'k' };
   const expected = { key: 'k', value: { n: 1 }, headers: { ...attributes, 'content-type': 'application/json' } };
-  const binary = { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/s', 'ce-type': 'made', 'ce-partitionkey': 'k' };
+  const binary = {
+    'ce-specversion': '1.0',
+    'ce-id': '1',
+    'ce-source': '/s',
+    'ce-type': 'made',
+    'ce-partitionkey': 'k',
+  };
   const sends: ((server: Fixture) => Promise<Response>)[] = [
-    (server) => post(server, JSON.stringify({ ...EVENT, data: { n: 1 } }), 'application/cloudevents+json', '?partition=0'),
-    (server) => post(server, JSON.stringify([{ ...EVENT, data: { n: 1 } }]), 'application/cloudevents-batch+json', '?partition=0'),
+    (server) =>
+      post(server, JSON.stringify({ ...EVENT, data: { n: 1 } }), 'application/cloudevents+json', '?partition=0'),
+    (server) =>
+      post(
+        server,
+        JSON.stringify([{ ...EVENT, data: { n: 1 } }]),
+        'application/cloudevents-batch+json',
+        '?partition=0',
+      ),
     (server) => post(server, '{"n":1}', 'application/json', '?partition=0', binary),
   ];
   for (const send of sends) {

@@ -46,10 +46,18 @@ test('a time finds the first record at or after it', async () => {
 test('the same page comes as lines, MessagePack or JSON, as Accept wants', async () => {
   const server = await filled(2);
   const lines = await (await server.get(PATH, { accept: 'application/x-ndjson' })).text();
-  expect(lines.trimEnd().split('\n').map((line) => JSON.parse(line).value)).toEqual([0, 1]);
+  expect(
+    lines
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).value),
+  ).toEqual([0, 1]);
   const packed = await server.get(PATH, { accept: 'text/html;q=0.5, application/msgpack' });
   expect(packed.headers.get('content-type')).toBe('application/msgpack');
-  const { records, next } = unpack(Buffer.from(await packed.arrayBuffer())) as { records: { key: Buffer }[]; next: number };
+  const { records, next } = unpack(Buffer.from(await packed.arrayBuffer())) as {
+    records: { key: Buffer }[];
+    next: number;
+  };
   expect([next, Buffer.from(records[1]?.key ?? []).toString()]).toEqual([2, 'k1']);
   expect((await server.get(PATH, { accept: '*/*' })).headers.get('content-type')).toBe('application/json');
   expect((await problemOf(await server.get(PATH, { accept: 'text/html' }))).code).toBe('NOT_ACCEPTABLE');
@@ -90,7 +98,11 @@ test('what was trimmed is gone, and the answer says where the partition starts',
   const server = await filled(4);
   const trimmed = await server.send('DELETE', `${PATH}?before=3`);
   expect(await trimmed.json()).toMatchObject({ partition: 0, start: 3, durable: 4 });
-  expect(await problemOf(await server.get(`${PATH}?offset=1`))).toMatchObject({ status: 410, code: 'OFFSET_TRIMMED', start: 3 });
+  expect(await problemOf(await server.get(`${PATH}?offset=1`))).toMatchObject({
+    status: 410,
+    code: 'OFFSET_TRIMMED',
+    start: 3,
+  });
   expect((await page(server, 'offset=earliest')).records).toMatchObject([{ offset: 3 }]);
   const beyond = await problemOf(await server.send('DELETE', `${PATH}?before=9`));
   expect(beyond).toMatchObject({ status: 416, durable: 4 });
@@ -98,7 +110,10 @@ test('what was trimmed is gone, and the answer says where the partition starts',
 
 test('what is beyond the end is out of range', async () => {
   const server = await filled(1);
-  expect(await problemOf(await server.get(`${PATH}?offset=2`))).toMatchObject({ status: 416, code: 'OFFSET_OUT_OF_RANGE' });
+  expect(await problemOf(await server.get(`${PATH}?offset=2`))).toMatchObject({
+    status: 416,
+    code: 'OFFSET_OUT_OF_RANGE',
+  });
 });
 
 test.each([
