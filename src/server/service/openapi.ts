@@ -4,6 +4,8 @@ import { ERROR_TABLE } from '#kernel';
 import type { AnswerDeclaration, BodyDeclaration, HeaderDeclaration, Route } from '../http/route.ts';
 
 type Json = Record<string, unknown>;
+/** A shape as it is sent to the server, where defaults may be left out, or as the server sees and answers it. */
+type Side = 'input' | 'output';
 
 const VERSION = '1';
 
@@ -85,7 +87,7 @@ function parameter(name: string, place: string, required: boolean, schema: Json)
 }
 
 function requestBody(body: BodyDeclaration, schemas: Json): Json {
-  return { required: body.optional !== true, content: content(body.types, schemas) };
+  return { required: body.optional !== true, content: content(body.types, schemas, 'input') };
 }
 
 function answerObject(answer: AnswerDeclaration, schemas: Json): Json {
@@ -101,17 +103,17 @@ function headerObject({ name, description }: HeaderDeclaration): [string, Json] 
   return [name, { description, schema: { type: 'string' } }];
 }
 
-function content(types: Readonly<Record<string, z.ZodType | null>>, schemas: Json): Json {
+function content(types: Readonly<Record<string, z.ZodType | null>>, schemas: Json, io: Side = 'output'): Json {
   const entries = Object.entries(types).map(([type, shape]) => {
-    return [type, shape === null ? {} : { schema: jsonSchema(shape, schemas) }];
+    return [type, shape === null ? {} : { schema: jsonSchema(shape, schemas, io) }];
   });
   return Object.fromEntries(entries);
 }
 
 /** The schema in place; parts with an id move to `schemas`, and are referred to. */
-function jsonSchema(shape: z.ZodType, schemas: Json): Json {
+function jsonSchema(shape: z.ZodType, schemas: Json, io: Side = 'output'): Json {
   const { $schema, $defs, ...schema } = z.toJSONSchema(shape, {
-    io: 'output',
+    io,
     reused: 'inline',
     unrepresentable: 'any',
   }) as Json;
