@@ -30,8 +30,8 @@ export interface QueueOptions {
 export interface QueueOwner {
   readonly connection: Connection;
   identify(fresh: boolean): Promise<Identity>;
-  /** A batch was stored, or failed for good; `bytes` are free again. */
-  settled(bytes: number, records: number, error: SluiceError | undefined): void;
+  /** A batch was stored, or failed for good; `bytes` are free again. `ms` since it was sealed. */
+  settled(bytes: number, records: number, error: SluiceError | undefined, ms: number): void;
 }
 
 /** One record's place in its batch, told when the batch is stored. */
@@ -164,7 +164,7 @@ export class PartitionQueue {
   #stored(batch: Batch, offset: number): void {
     this.#batches = this.#batches.filter((one) => one !== batch);
     for (let i = 0; i < batch.delivered.length; i++) batch.delivered[i]?.(undefined, offset + i);
-    this.#owner.settled(batch.bytes.length, batch.count, undefined);
+    this.#owner.settled(batch.bytes.length, batch.count, undefined, Date.now() - batch.createdAt);
     this.send();
     this.#resendWhenQuiet();
   }
@@ -193,7 +193,7 @@ export class PartitionQueue {
   #drop(batch: Batch, error: SluiceError): void {
     this.#batches = this.#batches.filter((one) => one !== batch);
     for (const delivered of batch.delivered) delivered?.(error, -1);
-    this.#owner.settled(batch.bytes.length, batch.count, error);
+    this.#owner.settled(batch.bytes.length, batch.count, error, Date.now() - batch.createdAt);
   }
 
   #resendWhenQuiet(): void {
@@ -223,6 +223,6 @@ export class PartitionQueue {
     this.#delivered = [];
     this.#builder.reset();
     for (const one of delivered) one?.(error, -1);
-    this.#owner.settled(bytes, count, error);
+    this.#owner.settled(bytes, count, error, 0);
   }
 }

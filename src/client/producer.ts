@@ -33,6 +33,8 @@ export interface ProducerOptions {
   readonly bufferBytesMax?: number;
   /** Told of each batch of pushed records that is given up. */
   readonly onError?: (error: SluiceError, records: number) => void;
+  /** Told of each batch that is stored, and the milliseconds from its sealing to its acknowledgement. */
+  readonly onStored?: (records: number, ms: number) => void;
 }
 
 /** Bytes, text, null, or anything that JSON can hold. */
@@ -89,7 +91,7 @@ export class Producer {
     this.#owner = {
       connection,
       identify: (fresh) => this.#identify(fresh),
-      settled: (bytes, records, error) => this.#settled(bytes, records, error),
+      settled: (bytes, records, error, ms) => this.#settled(bytes, records, error, ms),
     };
     this.#leave = connection.use({
       connected: () => {
@@ -181,12 +183,12 @@ export class Producer {
     while (this.#buffered >= this.#bufferBytesMax) await new Promise<void>((resolve) => this.#room.push(resolve));
   }
 
-  #settled(bytes: number, records: number, error: SluiceError | undefined): void {
+  #settled(bytes: number, records: number, error: SluiceError | undefined, ms: number): void {
     this.#buffered = Math.max(0, this.#buffered - bytes);
     if (error !== undefined) {
       this.#failure ??= error;
       this.#options.onError?.(error, records);
-    }
+    } else this.#options.onStored?.(records, ms);
     if (this.#buffered < this.#bufferBytesMax / 2) for (const resolve of this.#room.splice(0)) resolve();
     if (this.#isIdle()) for (const resolve of this.#idle.splice(0)) resolve();
   }

@@ -114,7 +114,6 @@ export class LmdbLog implements Log {
     const recovered = recover(this.#segments, this.#catalog, logger);
     this.#nextTopicId = this.#catalog.nextTopicId;
     this.#nextPartitionId = this.#catalog.nextPartitionId;
-    this.#restore(recovered);
     this.#maintenance = new Maintenance({
       segments: this.#segments,
       catalog: this.#catalog,
@@ -126,6 +125,7 @@ export class LmdbLog implements Log {
       logger,
       metrics,
     });
+    this.#restore(recovered);
     metrics.gauge('sluice_log_segments', 'Segment files', () => this.#segments.list.length);
     metrics.gauge('sluice_log_stored_bytes', 'Bytes of batches in all segments', () => this.#segments.bytes);
     metrics.gauge('sluice_log_damaged_batches', 'Damaged batches met since the start', () => this.#damaged.size);

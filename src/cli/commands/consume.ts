@@ -43,6 +43,7 @@ export function consumeCommand(): Command {
         if (left > 0 && (ends === undefined || ends.size > 0)) {
           for await (const record of consumer) {
             await print(`${lineOf(record, flags.format)}\n`);
+            consumer.ack(record);
             left--;
             if (ends !== undefined && record.offset + 1 >= (ends.get(record.partition) ?? 0))
               ends.delete(record.partition);

@@ -1,7 +1,7 @@
 /** `sluice doctor`: what about this machine would hurt a server, found before it does. */
-import { closeSync, fdatasyncSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join, resolve as resolvePath } from 'node:path';
 import { Command } from 'commander';
 import { formatBytes } from '#kernel';
 import { globals } from '../connect.ts';
@@ -55,9 +55,15 @@ function openFiles(): Finding {
   return { check: 'open files', state: limit >= OPEN_FILES_WANTED ? 'ok' : 'warning', detail };
 }
 
-function disk(data: string): Finding[] {
+/** A data folder that is not there yet will be made in the nearest one that is. */
+function nearestFolder(path: string): string {
+  const whole = resolvePath(path);
+  return existsSync(whole) ? whole : nearestFolder(dirname(whole));
+}
+
+function disk(wanted: string): Finding[] {
   try {
-    mkdirSync(data, { recursive: true });
+    const data = nearestFolder(wanted);
     const { bavail, bsize } = statfsSync(data);
     const free = bavail * bsize;
     const ms = syncMs(data);
