@@ -1,0 +1,31 @@
+/** Runs one benchmark: `npm run bench -- NAME [--option value …]`; without a name, lists them. */
+
+interface Bench {
+  readonly question: string;
+  load(): Promise<{ run(): Promise<void> }>;
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  ingest: { question: 'records/s from WebSocket batches to the disk', load: () => import('./ingest.ts') },
+  http: { question: 'acknowledged requests/s, one record a request', load: () => import('./http.ts') },
+  single: { question: 'records/s, one record a WebSocket message', load: () => import('./single.ts') },
+  latency: { question: 'acknowledgement and delivery times at a fixed rate', load: () => import('./latency.ts') },
+  read: { question: 'records/s of a catch-up read, and fan-out', load: () => import('./read.ts') },
+  retention: {
+    question: 'does throughput hold, and disk and memory stay bounded, under retention',
+    load: () => import('./retention.ts'),
+  },
+  scale: {
+    question: 'memory and start-up with many partitions, topics and connections',
+    load: () => import('./scale.ts'),
+  },
+};
+
+const name = process.argv[2];
+const bench = name === undefined ? undefined : BENCHES[name];
+if (bench === undefined) {
+  for (const [one, { question }] of Object.entries(BENCHES)) process.stdout.write(`${one.padEnd(10)} ${question}\n`);
+  process.exit(name === undefined ? 0 : 2);
+}
+await (await bench.load()).run();
+process.exit(0);
