@@ -217,7 +217,7 @@ export class Producer {
   }
 }
 
-export function bytesOf(payload: Payload): Uint8Array | null {
+function bytesOf(payload: Payload): Uint8Array | null {
   if (payload === null) return null;
   if (payload instanceof Uint8Array) return payload;
   return encoder.encode(typeof payload === 'string' ? payload : JSON.stringify(payload));

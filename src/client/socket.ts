@@ -13,5 +13,3 @@ export interface Socket {
   readonly bufferedBytes: number;
   close(): void;
 }
-
-export type OpenSocket = (url: string, protocol: string, key: string | undefined, events: SocketEvents) => Socket;

@@ -12,6 +12,8 @@ import {
   type Appended,
   type CommitRequest,
   type CommittedOffset,
+  checkOffsetCommit,
+  checkStateChange,
   checkTopicName,
   type DamagedRange,
   type Log,
@@ -45,10 +47,6 @@ export interface LmdbTopic extends Topic {
   config: TopicConfig;
   readonly partitions: LmdbPartition[];
 }
-
-/** LMDB keys have at most 1,978 bytes; state keys are made of the space and the key. */
-const STATE_KEY_BYTES_MAX = 1_024;
-const GROUP_NAME_MAX = 249;
 
 /**
  * Opens the store in `directory`, creating it when there is none.
@@ -313,32 +311,21 @@ export class LmdbLog implements Log {
   #commitEntries({ offsets = [], state = [] }: CommitRequest): JournalEntry[] {
     const entries: JournalEntry[] = [];
     if (offsets.length > 0) {
-      entries.push({
-        t: 'offsets',
-        offsets: offsets.map(({ group, topic, partition, offset }) => {
-          if (group.length < 1 || group.length > GROUP_NAME_MAX) {
-            throw new SluiceError('REQUEST_INVALID', `a group name has 1 to ${GROUP_NAME_MAX} characters`);
-          }
-          const { tail } = this.partition(topic, partition);
-          if (!Number.isSafeInteger(offset) || offset < 0 || offset > tail) {
-            throw new SluiceError('OFFSET_OUT_OF_RANGE', `offset ${offset} is beyond the end ${tail}`, {
-              durable: tail,
-            });
-          }
-          return [group, this.topic(topic).id, partition, offset];
-        }),
+      const placed = offsets.map((commit): [string, number, number, number] => {
+        const { group, topic, partition, offset } = commit;
+        checkOffsetCommit(commit, this.partition(topic, partition));
+        return [group, this.topic(topic).id, partition, offset];
       });
+      entries.push({ t: 'offsets', offsets: placed });
     }
     if (state.length > 0) {
-      for (const { space, key } of state) {
-        if (Buffer.byteLength(space) + Buffer.byteLength(key) > STATE_KEY_BYTES_MAX) {
-          throw new SluiceError('REQUEST_INVALID', `a state key has at most ${STATE_KEY_BYTES_MAX} bytes`);
-        }
-      }
-      entries.push({
-        t: 'state',
-        changes: state.map(({ space, key, value }) => [space, key, value && Buffer.from(value)]),
-      });
+      for (const change of state) checkStateChange(change);
+      const changes = state.map(({ space, key, value }): [string, string, Uint8Array | null] => [
+        space,
+        key,
+        value && Buffer.from(value),
+      ]);
+      entries.push({ t: 'state', changes });
     }
     return entries;
   }

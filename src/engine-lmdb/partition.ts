@@ -4,8 +4,17 @@
  * `GroupCommit` carries them to the disk.
  */
 import { type Limits, SluiceError } from '#kernel';
-import type { Appended, AppendOptions, Cursor, Partition, ProducerSequences, ProducerUndo, Topic } from '#log';
-import { type BatchHeader, batchMaxTimestamp, stampBaseOffset, verifyBatch } from '#record';
+import {
+  type Appended,
+  type AppendOptions,
+  type Cursor,
+  checkBatch,
+  type Partition,
+  type ProducerSequences,
+  type ProducerUndo,
+  type Topic,
+} from '#log';
+import { type BatchHeader, batchMaxTimestamp, stampBaseOffset } from '#record';
 import type { Chunk, ChunkBuffers } from './chunk-buffers.ts';
 import { LmdbCursor } from './cursor.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -100,20 +109,8 @@ export class LmdbPartition implements Partition {
   accept(batch: Uint8Array, expectedOffset: number | undefined): Accepted {
     const { limits, commits } = this.context;
     if (this.deleted) throw new SluiceError('TOPIC_UNKNOWN', `topic ${this.topic.name} was deleted`);
-    if (batch.length > limits.batchBytesMax) {
-      throw new SluiceError('BATCH_TOO_LARGE', `a batch may have ${limits.batchBytesMax} bytes, not ${batch.length}`);
-    }
     commits.admit(batch.length);
-    const header = verifyBatch(batch);
-    if (header.byteLength !== batch.length) {
-      throw new SluiceError('BATCH_MALFORMED', `${batch.length - header.byteLength} bytes are left behind the batch`);
-    }
-    if (header.count > limits.batchRecordsMax) {
-      throw new SluiceError(
-        'TOO_MANY_RECORDS',
-        `a batch may have ${limits.batchRecordsMax} records, not ${header.count}`,
-      );
-    }
+    const header = checkBatch(batch, limits);
     if (header.producerId >= 0) {
       const { producerId, producerEpoch, baseSequence, count } = header;
       const first = this.producers.check(producerId, producerEpoch, baseSequence, count);

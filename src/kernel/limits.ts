@@ -54,8 +54,6 @@ export const DEFAULT_LIMITS = {
   segmentBytes: 128 * MIB,
   /** Sealed segments kept open for reading. */
   openSegmentsMax: 128,
-  /** A member of a group that loses its connection keeps its partitions this long. */
-  memberGraceMs: 0,
   /** How long a partition that moves waits for its old member to acknowledge what it was sent. */
   rebalanceDrainMs: 3_000,
   /** How long a graceful shutdown waits for connections to drain. */

@@ -1,5 +1,4 @@
 /** The record batch: Kafka's, magic 2. The unit of write, storage and delivery; see layout.ts for the bytes. */
-export { crc32c } from '#crc32c';
 export {
   type BatchOptions,
   encodeBatch,

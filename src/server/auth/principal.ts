@@ -67,7 +67,7 @@ export function presentedKey(authorization: string | undefined, apiKey: string |
 }
 
 /** Whether `glob`, in which `*` stands for any characters, matches all of `topic`. */
-export function matches(glob: string, topic: string): boolean {
+function matches(glob: string, topic: string): boolean {
   if (topic.startsWith('sys.') && !glob.startsWith('sys.')) return false;
   const parts = glob.split('*');
   if (parts.length === 1) return glob === topic;

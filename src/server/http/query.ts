@@ -17,7 +17,7 @@ export function parseQuery(raw: string): ReadonlyMap<string, string> {
 }
 
 /** @throws REQUEST_MALFORMED */
-export function decodePart(text: string): string {
+function decodePart(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch (error) {

@@ -59,7 +59,7 @@ export function eventRoutes(context: ServerContext): Route[] {
 }
 
 /** The places in an event id, by partition. @throws REQUEST_INVALID */
-export function parseEventId(id: string | undefined): ReadonlyMap<number, number> {
+function parseEventId(id: string | undefined): ReadonlyMap<number, number> {
   const places = new Map<number, number>();
   if (id === undefined || id === '') return places;
   for (const part of id.split(',')) {
