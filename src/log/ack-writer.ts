@@ -2,14 +2,17 @@
  * Writes a group's acknowledgements: one commit on its way at most, and what arrives meanwhile goes into the
  * next, only the furthest offset of each partition. An offset never moves back this way.
  */
-import type { Log, OffsetCommit } from './contract.ts';
+import type { Log, Partition } from './contract.ts';
+
+type Positions = ReadonlyMap<Partition, number>;
+
+const NOTHING: Positions = new Map();
 
 export class AckWriter {
   readonly #log: Log;
   readonly #group: string;
-  #waiting = new Map<string, OffsetCommit>();
-  /** Acknowledged and maybe not durable yet. */
-  readonly #positions = new Map<string, number>();
+  #waiting = new Map<Partition, number>();
+  #sent = NOTHING;
   #writing: Promise<void> | undefined;
 
   constructor(log: Log, group: string) {
@@ -18,21 +21,30 @@ export class AckWriter {
   }
 
   /** Where the next owner of the partition begins; undefined when nothing was acknowledged. */
-  position(topic: string, partition: number): number | undefined {
-    return this.#positions.get(`${topic}/${partition}`) ?? this.#log.committedOffset(this.#group, topic, partition);
+  position(partition: Partition): number | undefined {
+    const committed = () => this.#log.committedOffset(this.#group, partition.topic.name, partition.index);
+    return this.#waiting.get(partition) ?? this.#sent.get(partition) ?? committed();
   }
 
-  add(topic: string, partition: number, nextOffset: number): void {
-    if (nextOffset <= (this.position(topic, partition) ?? -1)) return;
-    const place = `${topic}/${partition}`;
-    this.#positions.set(place, nextOffset);
-    this.#waiting.set(place, { group: this.#group, topic, partition, offset: nextOffset });
-    // A failure stays for the one who flushes; the offsets are kept and written with the next acknowledgement.
-    this.#write().catch(() => undefined);
+  /** True when everything acknowledged is durable. */
+  get idle(): boolean {
+    return this.#writing === undefined && this.#waiting.size === 0;
   }
 
+  add(partition: Partition, nextOffset: number): void {
+    if (nextOffset <= (this.position(partition) ?? -1)) return;
+    this.#waiting.set(partition, nextOffset);
+    this.writeSoon();
+  }
+
+  /** Writes what waits, if anything does. A failure leaves it waiting, for the next call or for who flushes. */
+  writeSoon(): void {
+    if (this.#waiting.size > 0) this.#write().catch(() => undefined);
+  }
+
+  /** Resolves when nothing waits. @throws what the log could not write it for */
   async flush(): Promise<void> {
-    while (this.#writing !== undefined || this.#waiting.size > 0) await this.#write();
+    while (!this.idle) await this.#write();
   }
 
   #write(): Promise<void> {
@@ -45,16 +57,22 @@ export class AckWriter {
   async #writeOnce(): Promise<void> {
     // Acknowledgements of the same turn share a commit.
     await Promise.resolve();
-    const taken = this.#waiting;
+    const sent = this.#waiting;
+    this.#sent = sent;
     this.#waiting = new Map();
-    const offsets = [...taken.values()].filter(({ topic }) => this.#log.findTopic(topic) !== undefined);
-    if (offsets.length === 0) return;
+    const offsets = Array.from(sent, ([{ topic, index }, offset]) => {
+      return { group: this.#group, topic: topic.name, partition: index, offset };
+    });
+    // A topic that was deleted takes its acknowledgements along, also when there is another of its name.
+    const live = [...sent.keys()].map(({ topic }) => this.#log.findTopic(topic.name) === topic);
     try {
-      await this.#log.commit({ offsets });
+      await this.#log.commit({ offsets: offsets.filter((_, i) => live[i]) });
     } catch (error) {
-      for (const [place, offset] of taken) if (!this.#waiting.has(place)) this.#waiting.set(place, offset);
+      this.#waiting = new Map([...sent, ...this.#waiting]);
       throw error;
+    } finally {
+      this.#sent = NOTHING;
     }
-    if (this.#waiting.size > 0) setImmediate(() => this.#write().catch(() => undefined));
+    if (this.#waiting.size > 0) setImmediate(() => this.writeSoon());
   }
 }

@@ -26,11 +26,16 @@ export function checkBatch(batch: Uint8Array, limits: Limits): BatchHeader {
   return header;
 }
 
-/** @throws REQUEST_INVALID for the group's name, OFFSET_OUT_OF_RANGE (details: `durable`) */
-export function checkOffsetCommit({ group, offset }: OffsetCommit, { tail }: Partition): void {
+/** @throws REQUEST_INVALID */
+export function checkGroupName(group: string): void {
   if (group.length < 1 || group.length > GROUP_NAME_MAX) {
     throw new SluiceError('REQUEST_INVALID', `a group name has 1 to ${GROUP_NAME_MAX} characters`);
   }
+}
+
+/** @throws REQUEST_INVALID for the group's name, OFFSET_OUT_OF_RANGE (details: `durable`) */
+export function checkOffsetCommit({ group, offset }: OffsetCommit, { tail }: Partition): void {
+  checkGroupName(group);
   if (!Number.isSafeInteger(offset) || offset < 0 || offset > tail) {
     throw new SluiceError('OFFSET_OUT_OF_RANGE', `offset ${offset} is beyond the end ${tail}`, { durable: tail });
   }

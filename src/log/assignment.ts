@@ -16,30 +16,22 @@ export function assignPartitions(
   members: readonly string[],
   current: Assignment,
 ): Assignment {
-  const next = new Map<string, Set<string>>(members.map((member) => [member, new Set<string>()]));
+  const next = new Map<string, Set<string>>(members.map((member) => [member, new Set()]));
   if (members.length === 0) return next;
-  const known = new Set(partitions);
-  const least = Math.floor(partitions.length / members.length);
-  let larger = partitions.length % members.length;
-  const taken = new Set<string>();
+  const free = new Set(partitions);
+  const holdings = members.map((member) => {
+    const held = [...(current.get(member) ?? [])].filter((partition) => free.has(partition));
+    return { mine: next.get(member) as Set<string>, held, quota: Math.floor(partitions.length / members.length) };
+  });
   // Those who hold most may keep one more, so that fewer partitions move.
-  const byHolding = members.toSorted((a, b) => (current.get(b)?.size ?? 0) - (current.get(a)?.size ?? 0));
-  const quotas = new Map<string, number>();
-  for (const member of byHolding) {
-    const quota = larger > 0 ? least + 1 : least;
-    if (larger > 0) larger--;
-    quotas.set(member, quota);
-    for (const partition of current.get(member) ?? []) {
-      const mine = next.get(member) as Set<string>;
-      if (mine.size >= quota || !known.has(partition) || taken.has(partition)) continue;
-      mine.add(partition);
-      taken.add(partition);
-    }
+  const byHolding = holdings.toSorted((a, b) => b.held.length - a.held.length);
+  for (const holding of byHolding.slice(0, partitions.length % members.length)) holding.quota++;
+  for (const { mine, held, quota } of byHolding) {
+    for (const partition of held) if (mine.size < quota && free.delete(partition)) mine.add(partition);
   }
-  const free = partitions.filter((partition) => !taken.has(partition));
-  for (const member of members) {
-    const mine = next.get(member) as Set<string>;
-    while (mine.size < (quotas.get(member) as number)) mine.add(free.shift() as string);
+  const rest = free.values();
+  for (const { mine, quota } of holdings) {
+    while (mine.size < quota) mine.add(rest.next().value as string);
   }
   return next;
 }

@@ -1,311 +1,194 @@
 /**
- * Consumer groups: who is in a group, which partitions each member has, and what has been acknowledged. Runs
- * above any engine; the offsets themselves are the log's. Called by the server for each grouped subscription.
+ * One consumer group: its members, which partitions each has, and how a partition moves.
  *
  *   owned by A ──(must move)──▶ revoked from A, draining ──(A released it, or time is up)──▶ owned by B
  *
  * A partition has one owner at any time; an acknowledgement from anyone else is refused. While it drains its
  * old owner may still acknowledge what it was sent, so that an orderly move repeats nothing.
  */
-import { type Clock, type Limits, SluiceError } from '#kernel';
+import { SluiceError } from '#kernel';
 import { AckWriter } from './ack-writer.ts';
 import { assignPartitions } from './assignment.ts';
-import type { Log } from './contract.ts';
+import type { Log, Partition } from './contract.ts';
+import { Member, type MemberOptions, type TopicPartition } from './member.ts';
 
-export interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
-
-export interface AssignedPartition extends TopicPartition {
-  /** The committed offset; undefined when there is none yet. */
-  readonly offset: number | undefined;
-}
-
-/** Both are called in a later turn than the change that caused them. */
-export interface MemberListener {
-  assigned(partitions: readonly AssignedPartition[]): void;
-  /** Acknowledge what was processed, then call `Member.released` for each. */
-  revoked(partitions: readonly TopicPartition[]): void;
-}
-
-export interface MemberOptions {
-  readonly topics: readonly string[];
-  /** Who this is, for people. */
-  readonly client?: string;
-  readonly listener: MemberListener;
-}
-
-export interface GroupDescription {
-  readonly group: string;
-  readonly members: readonly {
-    id: string;
-    client: string | undefined;
-    topics: readonly string[];
-    partitions: TopicPartition[];
-  }[];
-  readonly partitions: readonly {
-    topic: string;
-    partition: number;
-    committed: number | null;
-    durable: number;
-    lag: number;
-    member: string | null;
-  }[];
-}
+/** `topic/partition` */
+type Place = string;
 
 interface Seat {
   readonly id: string;
   readonly options: MemberOptions;
-  /** `topic/partition` it owns, those it is to give up included. */
-  readonly owned: Set<string>;
-  readonly draining: Map<string, NodeJS.Timeout>;
+  /** What it owns, those it is to give up included. */
+  readonly owned: Map<Place, Partition>;
+  readonly draining: Map<Place, NodeJS.Timeout>;
 }
 
-interface Group {
-  readonly name: string;
-  readonly seats: Map<string, Seat>;
+export interface MemberDescription {
+  readonly id: string;
+  readonly client: string | undefined;
+  readonly topics: readonly string[];
+  readonly partitions: readonly TopicPartition[];
+}
+
+export class Group {
   readonly acks: AckWriter;
-}
-
-/** How often topics are looked at for partitions that were added. */
-const GROWTH_CHECK_MS = 1_000;
-
-export class GroupCoordinator {
   readonly #log: Log;
-  readonly #limits: Limits;
-  readonly #groups = new Map<string, Group>();
-  readonly #growth: NodeJS.Timeout;
-  #joined = 0;
-  #partitionsSeen = 0;
+  readonly #drainMs: number;
+  readonly #seats = new Map<string, Seat>();
+  /** The topics and partitions that were shared out last. */
+  #shared = '';
 
-  constructor(log: Log, options: { limits: Limits; clock: Clock }) {
+  constructor(log: Log, name: string, drainMs: number) {
     this.#log = log;
-    this.#limits = options.limits;
-    this.#growth = setInterval(() => this.#checkGrowth(), GROWTH_CHECK_MS);
-    this.#growth.unref();
+    this.#drainMs = drainMs;
+    this.acks = new AckWriter(log, name);
   }
 
-  /** @throws TOPIC_UNKNOWN */
-  join(name: string, options: MemberOptions): Member {
-    for (const topic of options.topics) this.#log.topic(topic);
-    let group = this.#groups.get(name);
-    if (group === undefined) {
-      group = { name, seats: new Map(), acks: new AckWriter(this.#log, name) };
-      this.#groups.set(name, group);
-    }
-    const seat: Seat = { id: `member-${++this.#joined}`, options, owned: new Set(), draining: new Map() };
-    group.seats.set(seat.id, seat);
-    const joined = group;
-    this.#rebalance(joined);
-    return new Member(seat.id, {
-      assignment: () => [...seat.owned].filter((place) => !seat.draining.has(place)).map(parsePlace),
-      ack: (topic, partition, nextOffset) => {
-        if (!seat.owned.has(placeOf(topic, partition))) {
-          throw new SluiceError('MEMBER_FENCED', `${topic}/${partition} belongs to another member`, {
-            topic,
-            partition,
-          });
-        }
-        joined.acks.add(topic, partition, nextOffset);
-      },
-      flush: () => joined.acks.flush(),
-      released: (topic, partition) => this.#released(joined, seat, placeOf(topic, partition)),
-      leave: () => this.#leave(joined, seat),
+  get size(): number {
+    return this.#seats.size;
+  }
+
+  /** Every topic a member reads. */
+  get topics(): Set<string> {
+    return new Set([...this.#seats.values()].flatMap(({ options }) => options.topics));
+  }
+
+  join(id: string, options: MemberOptions): Member {
+    const seat: Seat = { id, options, owned: new Map(), draining: new Map() };
+    this.#seats.set(id, seat);
+    this.#rebalance();
+    return new Member(id, {
+      assignment: () => [...seat.owned].filter(([place]) => !seat.draining.has(place)).map(([, p]) => plain(p)),
+      ack: (topic, partition, nextOffset) => this.#ack(seat, topic, partition, nextOffset),
+      flush: () => this.acks.flush(),
+      released: (topic, partition) => this.#released(seat, `${topic}/${partition}`),
+      leave: () => this.#leave(seat),
     });
   }
 
-  #rebalance(group: Group): void {
-    for (const topic of this.#topicsOf(group)) {
-      const partitions = (this.#log.findTopic(topic)?.partitions ?? []).map(({ index }) => placeOf(topic, index));
-      const members = [...group.seats.values()].filter(({ options }) => options.topics.includes(topic));
+  #ack(seat: Seat, topic: string, index: number, nextOffset: number): void {
+    const partition = seat.owned.get(`${topic}/${index}`);
+    if (partition === undefined || this.#log.findTopic(topic) !== partition.topic) {
+      throw new SluiceError('MEMBER_FENCED', `${topic}/${index} does not belong to this member`, {
+        topic,
+        partition: index,
+      });
+    }
+    const { durable } = partition;
+    if (!Number.isSafeInteger(nextOffset) || nextOffset < 0 || nextOffset > durable) {
+      throw new SluiceError('OFFSET_OUT_OF_RANGE', `${topic}/${index} ends at ${durable}, not ${nextOffset}`, {
+        durable,
+      });
+    }
+    this.acks.add(partition, nextOffset);
+  }
+
+  /** Shares out again when a topic has grown, is gone, or is another of the same name. */
+  followTopics(): void {
+    if (this.#shared !== this.#present()) this.#rebalance();
+  }
+
+  #present(): string {
+    const topics = [...this.topics].map((name) => this.#log.findTopic(name));
+    return topics.map((topic) => `${topic?.id}:${topic?.partitions.length}`).join();
+  }
+
+  #rebalance(): void {
+    this.#shared = this.#present();
+    for (const topic of this.topics) {
+      const partitions = new Map((this.#log.findTopic(topic)?.partitions ?? []).map((p) => [placeOf(p), p]));
+      const seats = [...this.#seats.values()].filter(({ options }) => options.topics.includes(topic));
+      for (const seat of seats) this.#dropDeleted(seat, topic, partitions);
       const wanted = assignPartitions(
-        partitions,
-        members.map(({ id }) => id),
-        new Map(members.map(({ id, owned }) => [id, owned])),
+        [...partitions.keys()],
+        seats.map(({ id }) => id),
+        new Map(seats.map(({ id, owned }) => [id, new Set(owned.keys())])),
       );
-      for (const seat of members) this.#revoke(group, seat, topic, wanted.get(seat.id) as ReadonlySet<string>);
-      const owners = this.#owners(group);
-      for (const seat of members) {
-        const mine = [...(wanted.get(seat.id) as ReadonlySet<string>)].filter((place) => !owners.has(place));
-        if (mine.length > 0) this.#assign(group, seat, mine);
+      for (const seat of seats) this.#revoke(seat, topic, wanted.get(seat.id) as ReadonlySet<Place>);
+      const owned = new Set(seats.flatMap((seat) => [...seat.owned.keys()]));
+      for (const seat of seats) {
+        const mine = [...(wanted.get(seat.id) as ReadonlySet<Place>)].filter((place) => !owned.has(place));
+        this.#assign(
+          seat,
+          mine.map((place) => partitions.get(place) as Partition),
+        );
       }
     }
   }
 
-  #topicsOf(group: Group): Set<string> {
-    return new Set([...group.seats.values()].flatMap(({ options }) => options.topics));
+  #assign(seat: Seat, partitions: readonly Partition[]): void {
+    if (partitions.length === 0) return;
+    for (const partition of partitions) seat.owned.set(placeOf(partition), partition);
+    const assigned = partitions.map((partition) => ({ ...plain(partition), offset: this.acks.position(partition) }));
+    this.#tell(seat, () => seat.options.listener.assigned(assigned));
   }
 
-  #owners(group: Group): Map<string, Seat> {
-    return new Map([...group.seats.values()].flatMap((seat) => [...seat.owned].map((place) => [place, seat] as const)));
+  /** What was a partition of a topic that is gone can be taken away at once: there is nothing left to acknowledge. */
+  #dropDeleted(seat: Seat, topic: string, present: ReadonlyMap<Place, Partition>): void {
+    const gone = [...seat.owned].filter(([place, p]) => p.topic.name === topic && present.get(place) !== p);
+    if (gone.length === 0) return;
+    for (const [place] of gone) this.#release(seat, place);
+    this.#tell(seat, () => seat.options.listener.revoked(gone.map(([, partition]) => plain(partition))));
   }
 
-  #assign(group: Group, seat: Seat, places: readonly string[]): void {
-    for (const place of places) seat.owned.add(place);
-    const assigned = places.map(parsePlace).map(({ topic, partition }) => ({
-      topic,
-      partition,
-      offset: group.acks.position(topic, partition),
-    }));
-    queueMicrotask(() => seat.options.listener.assigned(assigned));
-  }
-
-  #revoke(group: Group, seat: Seat, topic: string, wanted: ReadonlySet<string>): void {
+  #revoke(seat: Seat, topic: string, wanted: ReadonlySet<Place>): void {
     const going = [...seat.owned].filter(
-      (place) => parsePlace(place).topic === topic && !wanted.has(place) && !seat.draining.has(place),
+      ([place, p]) => p.topic.name === topic && !wanted.has(place) && !seat.draining.has(place),
     );
     if (going.length === 0) return;
-    for (const place of going) {
+    for (const [place] of going) {
       seat.draining.set(
         place,
-        setTimeout(() => this.#released(group, seat, place), this.#limits.rebalanceDrainMs),
+        setTimeout(() => this.#released(seat, place), this.#drainMs),
       );
     }
-    queueMicrotask(() => seat.options.listener.revoked(going.map(parsePlace)));
+    this.#tell(seat, () => seat.options.listener.revoked(going.map(([, partition]) => plain(partition))));
   }
 
-  #released(group: Group, seat: Seat, place: string): void {
-    const timer = seat.draining.get(place);
-    if (timer === undefined) return;
-    clearTimeout(timer);
-    seat.draining.delete(place);
-    seat.owned.delete(place);
-    if (group.seats.has(seat.id)) this.#rebalance(group);
-  }
-
-  async #leave(group: Group, seat: Seat): Promise<void> {
-    if (!group.seats.delete(seat.id)) return;
-    for (const timer of seat.draining.values()) clearTimeout(timer);
-    seat.draining.clear();
-    seat.owned.clear();
-    this.#rebalance(group);
-    await group.acks.flush();
-    if (group.seats.size === 0) this.#groups.delete(group.name);
-  }
-
-  #checkGrowth(): void {
-    let seen = 0;
-    for (const group of this.#groups.values()) {
-      for (const topic of this.#topicsOf(group)) seen += this.#log.findTopic(topic)?.partitions.length ?? 0;
-    }
-    if (seen === this.#partitionsSeen) return;
-    this.#partitionsSeen = seen;
-    for (const group of this.#groups.values()) this.#rebalance(group);
-  }
-
-  list(): string[] {
-    return [...new Set([...this.#log.groups(), ...this.#groups.keys()])].sort();
-  }
-
-  /** @throws GROUP_UNKNOWN */
-  describe(name: string): GroupDescription {
-    const group = this.#groups.get(name);
-    const committed = this.#log.committedOffsets(name);
-    if (group === undefined && committed.length === 0) throw unknownGroup(name);
-    const owners = group === undefined ? new Map<string, Seat>() : this.#owners(group);
-    const topics = new Set([
-      ...committed.map(({ topic }) => topic),
-      ...(group === undefined ? [] : this.#topicsOf(group)),
-    ]);
-    const members = [...(group?.seats.values() ?? [])].map(({ id, options, owned }) => ({
-      id,
-      client: options.client,
-      topics: options.topics,
-      partitions: [...owned].map(parsePlace),
-    }));
-    const partitions = [...topics].flatMap((topic) =>
-      (this.#log.findTopic(topic)?.partitions ?? []).map(({ index, start, durable }) => {
-        const at = this.#log.committedOffset(name, topic, index) ?? null;
-        const member = owners.get(placeOf(topic, index))?.id ?? null;
-        return { topic, partition: index, committed: at, durable, lag: durable - Math.max(at ?? start, start), member };
-      }),
-    );
-    return { group: name, members, partitions };
-  }
-
-  /** Sets where the group goes on, partition → offset. @throws GROUP_BUSY while it has members */
-  async resetOffsets(name: string, topic: string, offsets: ReadonlyMap<number, number>): Promise<void> {
-    this.#requireIdle(name);
-    await this.#log.commit({
-      offsets: [...offsets].map(([partition, offset]) => ({ group: name, topic, partition, offset })),
+  /** Later, and only who is still a member. */
+  #tell(seat: Seat, call: () => void): void {
+    queueMicrotask(() => {
+      if (this.#seats.has(seat.id)) call();
     });
   }
 
-  /** @throws GROUP_UNKNOWN, GROUP_BUSY */
-  async delete(name: string): Promise<void> {
-    this.#requireIdle(name);
-    if (!this.#log.groups().includes(name)) throw unknownGroup(name);
-    await this.#log.deleteGroup(name);
+  #released(seat: Seat, place: Place): void {
+    if (!seat.draining.has(place)) return;
+    this.#release(seat, place);
+    this.#rebalance();
   }
 
-  #requireIdle(name: string): void {
-    const members = this.#groups.get(name)?.seats.size ?? 0;
-    if (members > 0) throw new SluiceError('GROUP_BUSY', `group ${name} has ${members} members`, { members });
+  #release(seat: Seat, place: Place): void {
+    clearTimeout(seat.draining.get(place));
+    seat.draining.delete(place);
+    seat.owned.delete(place);
   }
 
-  /** Writes every acknowledgement; members are gone afterwards. */
+  async #leave(seat: Seat): Promise<void> {
+    if (!this.#seats.delete(seat.id)) return;
+    for (const place of [...seat.owned.keys()]) this.#release(seat, place);
+    this.#rebalance();
+    await this.acks.flush();
+  }
+
+  members(): MemberDescription[] {
+    return Array.from(this.#seats.values(), ({ id, options: { client, topics }, owned }) => {
+      return { id, client, topics, partitions: [...owned.values()].map(plain) };
+    });
+  }
+
+  /** Everyone is gone, without being told. */
   async close(): Promise<void> {
-    clearInterval(this.#growth);
-    for (const group of this.#groups.values()) {
-      for (const seat of group.seats.values()) for (const timer of seat.draining.values()) clearTimeout(timer);
-      await group.acks.flush();
-    }
-    this.#groups.clear();
+    for (const seat of this.#seats.values()) for (const place of [...seat.owned.keys()]) this.#release(seat, place);
+    this.#seats.clear();
+    await this.acks.flush();
   }
 }
 
-/** What a member can do; made by `GroupCoordinator.join`. */
-interface MemberActs {
-  assignment(): TopicPartition[];
-  ack(topic: string, partition: number, nextOffset: number): void;
-  flush(): Promise<void>;
-  released(topic: string, partition: number): void;
-  leave(): Promise<void>;
+function placeOf({ topic, index }: Partition): Place {
+  return `${topic.name}/${index}`;
 }
 
-export class Member {
-  readonly id: string;
-  readonly #acts: MemberActs;
-
-  constructor(id: string, acts: MemberActs) {
-    this.id = id;
-    this.#acts = acts;
-  }
-
-  get assignment(): readonly TopicPartition[] {
-    return this.#acts.assignment();
-  }
-
-  /** Everything below `nextOffset` is done. Written soon; `flush` waits for it. @throws MEMBER_FENCED */
-  ack(topic: string, partition: number, nextOffset: number): void {
-    this.#acts.ack(topic, partition, nextOffset);
-  }
-
-  /** Resolves when all acknowledgements so far are durable. */
-  flush(): Promise<void> {
-    return this.#acts.flush();
-  }
-
-  /** After `revoked`: no acknowledgement of this partition will follow. */
-  released(topic: string, partition: number): void {
-    this.#acts.released(topic, partition);
-  }
-
-  leave(): Promise<void> {
-    return this.#acts.leave();
-  }
-}
-
-function placeOf(topic: string, partition: number): string {
-  return `${topic}/${partition}`;
-}
-
-function parsePlace(place: string): TopicPartition {
-  const cut = place.lastIndexOf('/');
-  return { topic: place.slice(0, cut), partition: Number(place.slice(cut + 1)) };
-}
-
-function unknownGroup(name: string): SluiceError {
-  return new SluiceError('GROUP_UNKNOWN', `there is no group ${name}`);
+function plain({ topic, index }: Partition): TopicPartition {
+  return { topic: topic.name, partition: index };
 }

@@ -1,15 +1,8 @@
 /** The log: its contract, the reference engine, consumer groups, and what every engine shares. */
 export { checkBatch, checkOffsetCommit, checkStateChange } from './append-rules.ts';
 export * from './contract.ts';
-export {
-  type AssignedPartition,
-  GroupCoordinator,
-  type GroupDescription,
-  type Member,
-  type MemberListener,
-  type MemberOptions,
-  type TopicPartition,
-} from './group.ts';
+export { GroupCoordinator, type GroupDescription } from './group-coordinator.ts';
+export type { AssignedPartition, Member, MemberListener, MemberOptions, TopicPartition } from './member.ts';
 export { MemoryLog } from './memory-log.ts';
 export {
   type ProducerEntry,
