@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import type { CommittedOffset, TopicConfig } from '#log';
+import type { CommittedOffset, ProducerSnapshot, TopicConfig } from '#log';
 import type { JournalEntry } from './journal.ts';
 
 export interface TopicRecord {
@@ -22,7 +22,6 @@ type MetaKey = (string | number)[];
 type Meta = RootDatabase<unknown, MetaKey>;
 
 const META_MAP_BYTES = 64 * 1024 * 1024;
-const KEY_END = '￿';
 
 export class Catalog {
   readonly topics = new Map<number, TopicRecord>();
@@ -63,7 +62,8 @@ export class Catalog {
     for (const { key, value } of this.#meta.getRange({ start: ['trim', 0], end: ['trim', Number.MAX_SAFE_INTEGER] })) {
       this.trims.set(key[1] as number, value as number);
     }
-    for (const { key, value } of this.#meta.getRange({ start: ['offset', ''], end: ['offset', KEY_END] })) {
+    for (const { key, value } of this.#meta.getRange({ start: ['offset', ''] })) {
+      if (key[0] !== 'offset') break;
       const [, group, topicId, partition] = key as [string, string, number, number];
       this.#setOffset(group, topicId, partition, value as number);
     }
@@ -157,22 +157,24 @@ export class Catalog {
 
   getState(space: string, key: string): Uint8Array | undefined {
     const recent = this.#overlay.get(space)?.get(key);
-    if (recent !== undefined) return recent ?? undefined;
+    if (recent !== undefined) return recent === null ? undefined : Uint8Array.from(recent);
     return (this.#meta.get(['state', space, key]) as Uint8Array | undefined) ?? undefined;
   }
 
   scanState(space: string, from: string, limit: number): [string, Uint8Array][] {
     const recent = this.#overlay.get(space) ?? new Map<string, Uint8Array | null>();
     const found = new Map<string, Uint8Array>();
-    // Deleted keys still in meta use up places, so that many more are read than may be needed.
-    const range = { start: ['state', space, from], end: ['state', space, KEY_END], limit: limit + recent.size };
-    for (const { key, value } of this.#meta.getRange(range)) found.set(key[2] as string, value as Uint8Array);
+    for (const { key, value } of this.#meta.getRange({ start: ['state', space, from] })) {
+      // Deleted keys still in meta use up places, so that many more are read than may be needed.
+      if (key[0] !== 'state' || key[1] !== space || found.size >= limit + recent.size) break;
+      found.set(key[2] as string, value as Uint8Array);
+    }
     for (const [key, value] of recent) {
       if (value === null) found.delete(key);
       else if (Buffer.compare(Buffer.from(key), Buffer.from(from)) >= 0) found.set(key, value);
     }
     const entries = [...found].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-    return entries.slice(0, limit);
+    return entries.slice(0, limit).map(([key, value]) => [key, Uint8Array.from(value)]);
   }
 
   get hasChanges(): boolean {
@@ -215,6 +217,22 @@ export class Catalog {
       if (changes?.get(key) === value) changes.delete(key);
       if (changes?.size === 0) this.#overlay.delete(space);
     }
+  }
+
+  /** Producers of partitions whose segments are about to go; in `meta` when this resolves. */
+  async keepProducers(
+    snapshots: readonly (readonly [partitionId: number, snapshot: ProducerSnapshot])[],
+  ): Promise<void> {
+    if (snapshots.length === 0) return;
+    await this.#meta.batch(() => {
+      for (const [id, snapshot] of snapshots) void this.#meta.put(['producers', id], snapshot);
+    });
+  }
+
+  /** What `keepProducers` has kept, of partitions that still exist. */
+  *keptProducers(): Iterable<readonly [partitionId: number, snapshot: ProducerSnapshot]> {
+    const range = { start: ['producers', 0], end: ['producers', Number.MAX_SAFE_INTEGER] };
+    for (const { key, value } of this.#meta.getRange(range)) yield [key[1] as number, value as ProducerSnapshot];
   }
 
   /** A copy of `meta` for a backup, taken from one snapshot. */

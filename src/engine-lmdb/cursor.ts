@@ -29,6 +29,7 @@ export class LmdbCursor implements Cursor {
   }
 
   seek(offset: number): void {
+    this.#partition.context.commits.requireOpen();
     const { start, durable } = this.#partition;
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > durable) {
       throw new SluiceError('OFFSET_OUT_OF_RANGE', `offset ${offset} is beyond the end ${durable}`, { durable });
@@ -40,6 +41,7 @@ export class LmdbCursor implements Cursor {
 
   next(maxBytes: number): Chunk | null {
     const partition = this.#partition;
+    partition.context.commits.requireOpen();
     if (this.position < partition.start) throw trimmed(this.position, partition.start);
     while (this.position < partition.durable) {
       const place = this.#findPlace();

@@ -95,9 +95,14 @@ export class GroupCommit {
     metrics.gauge('sluice_log_pending_bytes', 'Bytes accepted and not yet on the disk', () => this.pendingBytes);
   }
 
+  /** @throws SHUTTING_DOWN */
+  requireOpen(): void {
+    if (this.#closed) throw new SluiceError('SHUTTING_DOWN', 'the log is closed');
+  }
+
   /** @throws LOG_BUSY, SHUTTING_DOWN */
   admit(bytes: number): void {
-    if (this.#closed) throw new SluiceError('SHUTTING_DOWN', 'the log is closed');
+    this.requireOpen();
     if (this.pendingBytes + bytes <= this.#limits.pendingBytesMax) return;
     throw new SluiceError('LOG_BUSY', `${this.pendingBytes} bytes wait to be written`, { pending: this.pendingBytes });
   }
@@ -209,6 +214,7 @@ export class GroupCommit {
     }
     this.pendingBytes -= group.bytes;
     for (const { accepted, resolve } of group.waiters) {
+      for (const one of accepted) one.partition.stored(one);
       resolve(accepted.map(({ baseOffset, duplicate }) => ({ baseOffset, duplicate })));
     }
     for (const { partition } of batches) partition.notify();
@@ -244,8 +250,9 @@ export class GroupCommit {
   }
 
   onCommit(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    const entry = (): void => listener();
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
   }
 
   /** Resolves when nothing waits and nothing is on its way. */

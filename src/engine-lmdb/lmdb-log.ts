@@ -18,7 +18,6 @@ import {
   type DamagedRange,
   type Log,
   type Partition,
-  ProducerSequences,
   resolveTopicConfig,
   type Topic,
   type TopicConfig,
@@ -30,7 +29,7 @@ import { GroupCommit } from './group-commit.ts';
 import type { JournalEntry } from './journal.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Accepted, LmdbPartition, type PartitionContext } from './partition.ts';
-import { type Recovered, recover } from './recovery.ts';
+import { type Recovered, recover, restorePartitions } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { Segments } from './segments.ts';
 import { lockStore, openStoreFolder } from './store-files.ts';
@@ -75,7 +74,7 @@ export class LmdbLog implements Log {
   readonly #context: PartitionContext;
   readonly #topics = new Map<string, LmdbTopic>();
   readonly #partitions = new Map<number, LmdbPartition>();
-  readonly #creating = new Set<string>();
+  #changing: Promise<unknown> = Promise.resolve();
   readonly #damaged = new Map<string, DamagedRange>();
   #nextTopicId: number;
   #nextPartitionId: number;
@@ -129,30 +128,10 @@ export class LmdbLog implements Log {
     metrics.gauge('sluice_log_damaged_batches', 'Damaged batches met since the start', () => this.#damaged.size);
   }
 
-  #restore({ producers, found, unsealed }: Recovered): void {
+  #restore(recovered: Recovered): void {
     for (const record of this.#catalog.topics.values()) this.#addTopic(record);
-    for (const [id, snapshot] of producers) {
-      const partition = this.#partitions.get(id);
-      for (const [producerId, entry] of snapshot) partition?.producers.restore(producerId, entry);
-    }
-    for (const segment of this.#segments.list) {
-      for (const [id, range] of segment.ranges) {
-        const partition = this.#partitions.get(id);
-        if (partition === undefined || range.next <= partition.start) continue;
-        partition.ranges.push({ segment, range });
-        partition.durable = range.next;
-        partition.tail = range.next;
-        if (partition.ranges.length === 1) partition.start = Math.max(partition.start, range.first);
-      }
-    }
-    const now = this.#clock.now();
-    for (const { partitionId, header, baseOffset } of found) {
-      const { producerId, producerEpoch, baseSequence, count } = header;
-      this.#partitions
-        .get(partitionId)
-        ?.producers.accept(producerId, producerEpoch, baseSequence, count, baseOffset, now);
-    }
-    for (const segment of unsealed) this.#seal(segment);
+    restorePartitions(this.#partitions, this.#segments, recovered, this.#clock.now());
+    for (const segment of recovered.unsealed) this.#seal(segment);
   }
 
   #addTopic(record: TopicRecord): LmdbTopic {
@@ -166,8 +145,7 @@ export class LmdbLog implements Log {
   #addPartitions(topic: LmdbTopic, ids: readonly number[]): void {
     for (const id of ids.slice(topic.partitions.length)) {
       const start = this.#catalog.trims.get(id) ?? 0;
-      const producers = new ProducerSequences(this.#limits);
-      const partition = new LmdbPartition(topic, topic.partitions.length, id, this.#context, producers, start);
+      const partition = new LmdbPartition(topic, topic.partitions.length, id, this.#context, start);
       topic.partitions.push(partition);
       this.#partitions.set(id, partition);
     }
@@ -176,7 +154,7 @@ export class LmdbLog implements Log {
   /** Writes the summary of a segment that takes no more batches. */
   #seal(segment: Segment): void {
     const producers = [...segment.ranges.keys()].flatMap((id) => {
-      const snapshot = this.#partitions.get(id)?.producers.snapshot() ?? [];
+      const snapshot = this.#partitions.get(id)?.storedProducers.snapshot() ?? [];
       return snapshot.length === 0 ? [] : [[id, snapshot] as const];
     });
     this.#maintenance.sealing(
@@ -212,26 +190,24 @@ export class LmdbLog implements Log {
     await this.#commits.enqueueAll([], entries);
   }
 
-  async createTopic(name: string, changes: Partial<TopicConfig> = {}): Promise<Topic> {
-    checkTopicName(name);
-    const config = resolveTopicConfig(changes, this.#limits, undefined);
-    if (this.#topics.has(name) || this.#creating.has(name))
-      throw new SluiceError('TOPIC_EXISTS', `topic ${name} exists`);
-    this.#checkRoom(1, config.partitions);
-    const record = {
-      id: this.#nextTopicId++,
-      name,
-      config,
-      createdAt: this.#clock.now(),
-      partitionIds: this.#newIds(config.partitions),
-    };
-    this.#creating.add(name);
-    try {
+  /** Changes of topics run one after the other, so that each sees what the one before it did. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changing.then(work, work);
+    this.#changing = done.catch(() => undefined);
+    return done;
+  }
+
+  createTopic(name: string, changes: Partial<TopicConfig> = {}): Promise<Topic> {
+    return this.#exclusively(async () => {
+      checkTopicName(name);
+      const config = resolveTopicConfig(changes, this.#limits, undefined);
+      if (this.#topics.has(name)) throw new SluiceError('TOPIC_EXISTS', `topic ${name} exists`);
+      this.#checkRoom(1, config.partitions);
+      const partitionIds = this.#newIds(config.partitions);
+      const record = { id: this.#nextTopicId++, name, config, createdAt: this.#clock.now(), partitionIds };
       await this.#journal({ t: 'topic', ...record });
       return this.#addTopic(record);
-    } finally {
-      this.#creating.delete(name);
-    }
+    });
   }
 
   #newIds(count: number): number[] {
@@ -244,20 +220,25 @@ export class LmdbLog implements Log {
     throw new SluiceError('LIMIT_EXCEEDED', `at most ${topicsMax} topics and ${partitionsMax} partitions`);
   }
 
-  async updateTopic(name: string, changes: Partial<TopicConfig>): Promise<Topic> {
-    const topic = this.topic(name) as LmdbTopic;
-    const config = resolveTopicConfig(changes, this.#limits, topic.config);
-    const more = config.partitions - topic.partitions.length;
-    this.#checkRoom(0, more);
-    const partitionIds = [...topic.partitions.map(({ id }) => id), ...this.#newIds(more)];
-    await this.#journal({ t: 'topic', id: topic.id, name, config, createdAt: topic.createdAt, partitionIds });
-    topic.config = config;
-    this.#addPartitions(topic, partitionIds);
-    return topic;
+  updateTopic(name: string, changes: Partial<TopicConfig>): Promise<Topic> {
+    return this.#exclusively(async () => {
+      const topic = this.topic(name) as LmdbTopic;
+      const config = resolveTopicConfig(changes, this.#limits, topic.config);
+      const more = config.partitions - topic.partitions.length;
+      this.#checkRoom(0, more);
+      const partitionIds = [...topic.partitions.map(({ id }) => id), ...this.#newIds(more)];
+      await this.#journal({ t: 'topic', id: topic.id, name, config, createdAt: topic.createdAt, partitionIds });
+      topic.config = config;
+      this.#addPartitions(topic, partitionIds);
+      return topic;
+    });
   }
 
-  async deleteTopic(name: string): Promise<void> {
-    const topic = this.topic(name) as LmdbTopic;
+  deleteTopic(name: string): Promise<void> {
+    return this.#exclusively(() => this.#deleteTopic(this.topic(name) as LmdbTopic));
+  }
+
+  async #deleteTopic(topic: LmdbTopic): Promise<void> {
     for (const partition of topic.partitions) partition.deleted = true;
     try {
       await this.#journal({ t: 'topic-deleted', id: topic.id });
@@ -265,7 +246,7 @@ export class LmdbLog implements Log {
       for (const partition of topic.partitions) partition.deleted = false;
       throw error;
     }
-    this.#topics.delete(name);
+    this.#topics.delete(topic.name);
     for (const partition of topic.partitions) {
       this.#partitions.delete(partition.id);
       partition.ranges.length = 0;
@@ -295,6 +276,7 @@ export class LmdbLog implements Log {
 
   async commit(request: CommitRequest): Promise<Appended[]> {
     const entries = this.#commitEntries(request);
+    this.#commits.admit((request.appends ?? []).reduce((sum, { batch }) => sum + batch.length, 0));
     const accepted: Accepted[] = [];
     try {
       for (const { partition, batch, expectedOffset } of request.appends ?? []) {
@@ -373,8 +355,9 @@ export class LmdbLog implements Log {
     partition.dropTrimmedRanges();
   }
 
-  maintain(): Promise<void> {
-    return this.#maintenance.run(true);
+  async maintain(): Promise<void> {
+    this.#commits.requireOpen();
+    await this.#maintenance.run(true);
   }
 
   /** A consistent copy of the store as it is now, into an empty or absent folder, while it is in use. */

@@ -6,6 +6,7 @@
  *   compaction and half-dead segments   ─▶ a new generation is written beside the old one and swapped in
  */
 import type { Clock, Counter, Logger, Metrics } from '#kernel';
+import type { ProducerSnapshot } from '#log';
 import type { Catalog } from './catalog.ts';
 import { latestOffsets, rewriteSegment, type SegmentPlan } from './compaction.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -137,9 +138,17 @@ export class Maintenance {
       if (![...segment.ranges].every(([id, range]) => this.#isDead(id, range.next))) continue;
       // What made them dead, and what the segment's journal says, must outlive the file.
       if (catalog.hasChanges) await catalog.fold();
+      await catalog.keepProducers(this.#producersOf(segment));
       await segments.remove(segment);
       this.#removed.add();
     }
+  }
+
+  #producersOf(segment: Segment): [number, ProducerSnapshot][] {
+    return [...segment.ranges.keys()].flatMap((id) => {
+      const snapshot = this.#parts.partition(id)?.storedProducers.snapshot() ?? [];
+      return snapshot.length === 0 ? [] : [[id, snapshot] satisfies [number, ProducerSnapshot]];
+    });
   }
 
   async #compact(thorough: boolean): Promise<void> {

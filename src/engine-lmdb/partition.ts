@@ -10,7 +10,7 @@ import {
   type Cursor,
   checkBatch,
   type Partition,
-  type ProducerSequences,
+  ProducerSequences,
   type ProducerUndo,
   type Topic,
 } from '#log';
@@ -49,7 +49,8 @@ export interface Accepted {
   readonly nextOffset: number;
   readonly bytes: number;
   readonly duplicate: boolean;
-  readonly undo: ProducerUndo | undefined;
+  /** Of a batch of an idempotent producer. */
+  readonly stamp: { readonly header: BatchHeader; readonly undo: ProducerUndo } | undefined;
 }
 
 export class LmdbPartition implements Partition {
@@ -57,7 +58,10 @@ export class LmdbPartition implements Partition {
   readonly index: number;
   readonly id: number;
   readonly context: PartitionContext;
+  /** As of what is accepted; what an append is checked against. */
   readonly producers: ProducerSequences;
+  /** As of what is durable; what a segment's summary keeps. */
+  readonly storedProducers: ProducerSequences;
   /** Ascending; the last may be in the active segment. */
   readonly ranges: PlacedRange[] = [];
   start: number;
@@ -67,19 +71,13 @@ export class LmdbPartition implements Partition {
   pending: PendingChunk[] = [];
   readonly #listeners = new Set<() => void>();
 
-  constructor(
-    topic: Topic,
-    index: number,
-    id: number,
-    context: PartitionContext,
-    producers: ProducerSequences,
-    start: number,
-  ) {
+  constructor(topic: Topic, index: number, id: number, context: PartitionContext, start: number) {
     this.topic = topic;
     this.index = index;
     this.id = id;
     this.context = context;
-    this.producers = producers;
+    this.producers = new ProducerSequences(context.limits);
+    this.storedProducers = new ProducerSequences(context.limits);
     this.start = start;
     this.durable = start;
     this.tail = start;
@@ -121,7 +119,7 @@ export class LmdbPartition implements Partition {
           nextOffset: first + count,
           bytes: 0,
           duplicate: true,
-          undo: undefined,
+          stamp: undefined,
         };
       }
     }
@@ -147,23 +145,24 @@ export class LmdbPartition implements Partition {
     chunk.used += batch.length;
     chunk.nextOffset = baseOffset + header.count;
     this.tail = chunk.nextOffset;
-    const undo =
-      header.producerId < 0
-        ? undefined
-        : this.producers.accept(
-            header.producerId,
-            header.producerEpoch,
-            header.baseSequence,
-            header.count,
-            baseOffset,
-            this.context.now(),
-          );
-    return { partition: this, baseOffset, nextOffset: this.tail, bytes: batch.length, duplicate: false, undo };
+    const stamp =
+      header.producerId < 0 ? undefined : { header, undo: this.#remember(this.producers, header, baseOffset) };
+    return { partition: this, baseOffset, nextOffset: this.tail, bytes: batch.length, duplicate: false, stamp };
+  }
+
+  #remember(producers: ProducerSequences, header: BatchHeader, baseOffset: number): ProducerUndo {
+    const { producerId, producerEpoch, baseSequence, count } = header;
+    return producers.accept(producerId, producerEpoch, baseSequence, count, baseOffset, this.context.now());
+  }
+
+  /** An accepted append is on the disk. */
+  stored({ stamp, baseOffset }: Accepted): void {
+    if (stamp !== undefined) this.#remember(this.storedProducers, stamp.header, baseOffset);
   }
 
   /** Takes an accepted append back after its commit failed; called in the reverse order of acceptance. */
   takeBack(accepted: Accepted): void {
-    if (accepted.undo !== undefined) this.producers.undo(accepted.undo);
+    if (accepted.stamp !== undefined) this.producers.undo(accepted.stamp.undo);
     if (!accepted.duplicate) this.tail = Math.min(this.tail, accepted.baseOffset);
   }
 
@@ -191,6 +190,15 @@ export class LmdbPartition implements Partition {
     this.durable = nextOffset;
   }
 
+  /** Takes in what a segment was found to hold, oldest segment first. */
+  recovered(segment: Segment, range: SegmentRange): void {
+    if (range.next <= this.start) return;
+    if (this.ranges.length === 0) this.start = Math.max(this.start, range.first);
+    this.ranges.push({ segment, range });
+    this.durable = range.next;
+    this.tail = range.next;
+  }
+
   notify(): void {
     for (const listener of this.#listeners) listener();
   }
@@ -211,8 +219,10 @@ export class LmdbPartition implements Partition {
   }
 
   onDurable(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    // A function of its own: the same listener may be given twice, and each is ended by itself.
+    const entry = (): void => listener();
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
   }
 
   async trim(offset: number): Promise<void> {

@@ -17,6 +17,7 @@ import {
 import type { Catalog } from './catalog.ts';
 import { decodeEntries } from './journal.ts';
 import { checkPages } from './page-check.ts';
+import type { LmdbPartition } from './partition.ts';
 import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
 
@@ -38,7 +39,7 @@ export interface Recovered {
 
 /** @throws STORE_CORRUPT when a segment's own structure is damaged */
 export function recover(segments: Segments, catalog: Catalog, logger: Logger): Recovered {
-  const producers = new Map<number, ProducerSnapshot>();
+  const producers = new Map<number, ProducerSnapshot>(catalog.keptProducers());
   const found: FoundBatch[] = [];
   const unsealed: Segment[] = [];
   const files = segments.discover((segment) => inspect(segment, () => segment.readSummary() !== undefined));
@@ -61,7 +62,8 @@ export function recover(segments: Segments, catalog: Catalog, logger: Logger): R
         segment.ranges.set(id, range);
         segment.bytes += range.bytes;
       }
-      for (const [id, snapshot] of summary.producers) producers.set(id, snapshot);
+      for (const [id, snapshot] of summary.producers)
+        if (isNewer(snapshot, producers.get(id))) producers.set(id, snapshot);
     }
     replayJournal(segment, catalog);
     segments.list.push(segment);
@@ -71,6 +73,15 @@ export function recover(segments: Segments, catalog: Catalog, logger: Logger): R
   if (last === undefined || last.sealed) segments.roll();
   else unsealed.pop();
   return { producers, found, unsealed };
+}
+
+/** Whether a snapshot counts a later batch than the other does. */
+function isNewer(snapshot: ProducerSnapshot, other: ProducerSnapshot | undefined): boolean {
+  return other === undefined || lastOffset(snapshot) >= lastOffset(other);
+}
+
+function lastOffset(snapshot: ProducerSnapshot): number {
+  return Math.max(-1, ...snapshot.map(([, { batches }]) => batches.at(-1)?.baseOffset ?? -1));
 }
 
 /** A look into a file that may be half written; what cannot be read is not whole. */
@@ -104,5 +115,30 @@ function walk(segment: Segment, found: FoundBatch[], logger: Logger): void {
       at += header.byteLength;
     }
     segment.extend(partitionId, offset, next, bytes.length, maxTimestamp);
+  }
+}
+
+/** Gives each partition the ranges and producers that were found for it. */
+export function restorePartitions(
+  partitions: ReadonlyMap<number, LmdbPartition>,
+  segments: Segments,
+  { producers, found }: Recovered,
+  now: number,
+): void {
+  for (const [id, snapshot] of producers) {
+    const partition = partitions.get(id);
+    for (const [producerId, entry] of snapshot) {
+      partition?.producers.restore(producerId, entry);
+      partition?.storedProducers.restore(producerId, entry);
+    }
+  }
+  for (const segment of segments.list) {
+    for (const [id, range] of segment.ranges) partitions.get(id)?.recovered(segment, range);
+  }
+  for (const { partitionId, header, baseOffset } of found) {
+    const { producerId, producerEpoch, baseSequence, count } = header;
+    const partition = partitions.get(partitionId);
+    partition?.producers.recover(producerId, producerEpoch, baseSequence, count, baseOffset, now);
+    partition?.storedProducers.recover(producerId, producerEpoch, baseSequence, count, baseOffset, now);
   }
 }

@@ -104,6 +104,13 @@ export class ProducerSequences {
     for (const [id, entry] of [...forgotten, ...later]) this.#entries.set(id, entry);
   }
 
+  /** Takes in a stored batch at opening; one that a snapshot already counted changes nothing. */
+  recover(producerId: number, epoch: number, sequence: number, count: number, baseOffset: number, now: number): void {
+    const last = this.#entries.get(producerId)?.batches.at(-1);
+    if (last === undefined || last.baseOffset < baseOffset)
+      this.accept(producerId, epoch, sequence, count, baseOffset, now);
+  }
+
   restore(producerId: number, entry: ProducerEntry): void {
     this.#put(producerId, entry);
   }
