@@ -15,8 +15,6 @@ import { describeTimes } from './time.ts';
 import { describeTopics } from './topics.ts';
 import { describeTrims } from './trim.ts';
 
-export type { LogFixture, OpenOptions } from './fixture.ts';
-
 export function describeLog(fixture: LogFixture): void {
   describe(fixture.name, () => {
     afterEach(() => fixture.cleanup());
