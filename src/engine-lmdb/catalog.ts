@@ -46,6 +46,7 @@ export class Catalog {
       noSubdir: true,
       mapSize: META_MAP_BYTES,
       encoding: 'msgpack',
+      eventTurnBatching: false,
     });
     this.#load();
   }

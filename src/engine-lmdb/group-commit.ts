@@ -8,6 +8,7 @@
  *
  * One in flight and no more: a second one could succeed after the first has failed, which would leave a hole.
  */
+import { statfs } from 'node:fs/promises';
 import {
   type Counter,
   type Histogram,
@@ -45,6 +46,8 @@ interface Batch {
 }
 
 const NO_SPACE = 28;
+/** Less than this beside what was to be written counts as full: pages and file system structures need room too. */
+const FREE_BYTES_MIN = 1024 * 1024;
 const key = Buffer.alloc(KEY_BYTES);
 
 export class GroupCommit {
@@ -160,7 +163,7 @@ export class GroupCommit {
       segment = this.#activeFor(group.bytes);
       if (batches.length > 0 || group.entries.length > 0) await this.#write(segment, batches, group.entries, sequence);
     } catch (error) {
-      failure = await storeError(error);
+      failure = await storeError(error, this.#segments.directory, group.bytes);
     }
     this.#seconds.observe((performance.now() - startedAt) / 1000);
     this.#inFlight = undefined;
@@ -271,13 +274,17 @@ function newGroup(): Group {
   return { waiters: [], entries: [], bytes: 0 };
 }
 
-/** lmdb rejects a put with a general error that carries the transaction's own as a promise. */
-async function storeError(error: unknown): Promise<SluiceError> {
+/**
+ * lmdb rejects a put with a general error that carries the transaction's own as a promise. A disk that fills up in the
+ * middle of a write shows as EIO, so the free space decides.
+ */
+async function storeError(error: unknown, folder: string, bytes: number): Promise<SluiceError> {
   const cause: unknown = await Promise.resolve((error as { commitError?: unknown }).commitError ?? error).catch(
     (inner: unknown) => inner,
   );
   const { code, message } = cause as { code?: unknown; message?: unknown };
-  if (code === NO_SPACE || code === 'ENOSPC' || /no space left/i.test(String(message))) {
+  const { bavail, bsize } = await statfs(folder);
+  if (code === NO_SPACE || code === 'ENOSPC' || bavail * bsize < bytes + FREE_BYTES_MIN) {
     return new SluiceError('DISK_FULL', 'the disk is full; nothing was stored', {}, cause);
   }
   return new SluiceError('STORE_FAILED', `the store could not write: ${String(message)}`, {}, cause);

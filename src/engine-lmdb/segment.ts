@@ -91,6 +91,8 @@ export class Segment {
       keyEncoding: 'binary',
       mapSize: this.#mapBytes,
       readOnly,
+      // Its own batching makes a promise that nobody holds, whose rejection on a full disk would end the process.
+      eventTurnBatching: false,
     });
     return this.#database;
   }
