@@ -6,6 +6,7 @@
  * its end and thrown away while that is not much more, since a client that still writes may never see the answer.
  */
 import { SluiceError } from '#kernel';
+import { NO_BODY } from './framing.ts';
 import type { ExchangeHost } from './host.ts';
 
 const THROUGHPUT_BYTES_PER_S = 16 * 1024;
@@ -27,7 +28,6 @@ export class BodyReader {
   #bytes = 0;
   #held = 0;
   #bytesAtSweep = 0;
-  #watched = false;
   #over = false;
 
   constructor(length: number, maxBytes: number, host: ExchangeHost, outcome: BodyOutcome) {
@@ -36,7 +36,11 @@ export class BodyReader {
     this.#outcome = outcome;
     this.#startedMs = host.clock.monotonic();
     if (length > maxBytes * EXCESS_FACTOR) this.#fail(this.#tooLarge(), false);
-    else if (length !== 0 && length !== -1) this.#watch();
+    else if (length !== 0 && length !== NO_BODY) host.deadlines.add(this);
+  }
+
+  get over(): boolean {
+    return this.#over;
   }
 
   data(chunk: ArrayBuffer, isLast: boolean): void {
@@ -55,19 +59,16 @@ export class BodyReader {
   /** Forgets the body and lets go of what it holds. */
   stop(): void {
     this.#over = true;
-    this.#release();
-    if (this.#watched) this.#host.deadlines.delete(this);
-    this.#watched = false;
+    if (this.#pieces.length > 0) this.#release();
   }
 
-  /** Called by the deadlines of the host: given up unless it flows and has time left. */
+  /** Called by the deadlines of the host while not over: given up unless it flows and has time left. */
   overdue(): void {
-    this.#watched = false;
     const flows = this.#bytes - this.#bytesAtSweep >= (THROUGHPUT_BYTES_PER_S * this.#host.deadlines.periodMs) / 1000;
     const spentMs = this.#host.clock.monotonic() - this.#startedMs;
     if (flows && spentMs < this.#host.limits.requestMs) {
       this.#bytesAtSweep = this.#bytes;
-      this.#watch();
+      this.#host.deadlines.add(this);
     } else {
       this.#fail(new SluiceError('REQUEST_TIMEOUT', 'the request body did not arrive in time'), false);
     }
@@ -100,11 +101,6 @@ export class BodyReader {
   #fail(error: SluiceError, complete: boolean): void {
     this.stop();
     this.#outcome.failed(error, complete);
-  }
-
-  #watch(): void {
-    this.#watched = true;
-    this.#host.deadlines.add(this);
   }
 
   #release(): void {

@@ -1,10 +1,12 @@
 /**
- * One deadline for many: things that must end within a fixed time are put in and taken out, and one coarse
- * timer looks after the overdue. Starting and clearing a timer for each request would cost more than the request.
+ * One deadline for many: what must end within a fixed time is put in, and one coarse timer looks after the overdue.
+ * Most bodies are whole within the turn they begin in, so only what is still open after it is entered and timed.
  */
 import type { Clock } from '#kernel';
 
 export interface Overdue {
+  /** It has ended by itself. */
+  readonly over: boolean;
   overdue(): void;
 }
 
@@ -14,6 +16,7 @@ const SWEEP_MS_MIN = 20;
 export class Deadlines {
   readonly periodMs: number;
   readonly #clock: Clock;
+  #fresh: Overdue[] = [];
   /** In the order of their deadlines, since all have the same period. */
   readonly #waiting = new Map<Overdue, number>();
   readonly #timer: NodeJS.Timeout;
@@ -26,16 +29,23 @@ export class Deadlines {
   }
 
   add(item: Overdue): void {
-    this.#waiting.set(item, this.#clock.monotonic() + this.periodMs);
-  }
-
-  delete(item: Overdue): void {
-    this.#waiting.delete(item);
+    if (this.#fresh.length === 0) setImmediate(() => this.#enter());
+    this.#fresh.push(item);
   }
 
   close(): void {
     clearInterval(this.#timer);
+    this.#fresh = [];
     this.#waiting.clear();
+  }
+
+  #enter(): void {
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    const deadline = this.#clock.monotonic() + this.periodMs;
+    for (const item of fresh) {
+      if (!item.over) this.#waiting.set(item, deadline);
+    }
   }
 
   #sweep(): void {
@@ -43,7 +53,7 @@ export class Deadlines {
     for (const [item, deadline] of this.#waiting) {
       if (deadline > now) return;
       this.#waiting.delete(item);
-      item.overdue();
+      if (!item.over) item.overdue();
     }
   }
 }

@@ -35,12 +35,8 @@ export function dispatch(
 }
 
 function authorise(exchange: Exchange, route: Route, keys: KeyRing): void {
-  if (keys.required) {
-    const key = presentedKey(exchange.header('authorization'), exchange.header('x-api-key'));
-    exchange.principal = authenticate(keys, key);
-  } else {
-    exchange.principal = authenticate(keys, undefined);
-  }
+  const key = keys.required ? presentedKey(exchange.header('authorization'), exchange.header('x-api-key')) : undefined;
+  exchange.principal = authenticate(keys, key);
   const { access } = route;
   if (access === 'open' || access === 'session') return;
   exchange.principal.require(access, access === 'admin' ? '' : topicOf(exchange, route));

@@ -2,15 +2,19 @@
  * What is known of the requests of a server: how many are open, counts and latencies for each route, one line in
  * the access log for each. Routes that are called very often are logged at level debug unless they fail.
  */
-import type { Clock, Counter, Histogram, Logger, Metrics, SluiceError } from '#kernel';
-import { LATENCY_BOUNDS_S } from '#kernel';
+import type { Clock, Histogram, Logger, Metrics, SluiceError } from '#kernel';
+import { Counter, LATENCY_BOUNDS_S } from '#kernel';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeEnd } from './host.ts';
 import type { Route } from './route.ts';
 
 interface RouteMeter {
+  readonly route: Route | undefined;
   readonly seconds: Histogram;
   readonly answers: Map<number, Counter>;
+  /** The status answered last, since most are the same. */
+  status: number;
+  counter: Counter;
 }
 
 export class Observer {
@@ -18,6 +22,7 @@ export class Observer {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #meters = new Map<Route | undefined, RouteMeter>();
+  #last: RouteMeter | undefined;
   #open = 0;
   #idleWaiters: (() => void)[] = [];
 
@@ -35,10 +40,13 @@ export class Observer {
   readonly ended = (exchange: Exchange, end: ExchangeEnd): void => {
     this.#open--;
     const ms = this.#clock.monotonic() - exchange.startedMs;
-    const meter = this.#meter(exchange.route);
+    const { route } = exchange;
+    const meter = this.#last !== undefined && this.#last.route === route ? this.#last : this.#meter(route);
+    this.#last = meter;
     meter.seconds.observe(ms / 1000);
-    this.#count(exchange.route, meter, end.status).value++;
-    const level = exchange.route?.busy === true && end.status < 400 ? 'debug' : 'info';
+    if (meter.status !== end.status) this.#switchCounter(meter, end.status);
+    meter.counter.value++;
+    const level = route?.busy === true && end.status < 400 ? 'debug' : 'info';
     if (this.#logger.isLevelEnabled(level)) this.#log(level, exchange, end, ms);
     if (this.#open === 0) this.#wake();
   };
@@ -72,20 +80,21 @@ export class Observer {
         LATENCY_BOUNDS_S,
         labels,
       );
-      meter = { seconds, answers: new Map() };
+      meter = { route, seconds, answers: new Map(), status: -1, counter: new Counter() };
       this.#meters.set(route, meter);
     }
     return meter;
   }
 
-  #count(route: Route | undefined, meter: RouteMeter, status: number): Counter {
+  #switchCounter(meter: RouteMeter, status: number): void {
     let counter = meter.answers.get(status);
     if (counter === undefined) {
-      const labels = { ...labelsOf(route), status: status === 0 ? 'aborted' : String(status) };
+      const labels = { ...labelsOf(meter.route), status: status === 0 ? 'aborted' : String(status) };
       counter = this.#metrics.counter('sluice_http_answers_total', 'Answers by route and status', labels);
       meter.answers.set(status, counter);
     }
-    return counter;
+    meter.status = status;
+    meter.counter = counter;
   }
 
   #log(level: 'debug' | 'info', exchange: Exchange, end: ExchangeEnd, ms: number): void {
