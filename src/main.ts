@@ -37,6 +37,7 @@ async function serve(options: ServeOptions): Promise<Running> {
       listen: { host, port, tls, allowInsecure },
       autoCreateTopics,
       allowedOrigins,
+      backup: (directory) => log.backup(directory),
     });
     return { url: server.url, stop: () => stop(server, log) };
   } catch (error) {

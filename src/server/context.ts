@@ -31,6 +31,8 @@ export interface ServerContext {
   readonly producers: ProducerRegistry;
   /** Creates a topic with the default settings, as an applied resource; the one there is when it exists. */
   createTopic(name: string): Promise<Topic>;
+  /** Copies the store into a folder; absent where the engine cannot. */
+  readonly backup: ((directory: string) => Promise<void>) | undefined;
   /** Aborted when the server begins to shut down: long polls and streams end, sockets are told to go. */
   readonly shutdown: AbortSignal;
 }

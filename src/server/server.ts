@@ -23,6 +23,7 @@ import { eventRoutes } from './read/events.ts';
 import { readRoutes } from './read/routes.ts';
 import { keyRoutes } from './resources/key-routes.ts';
 import { resourceRoutes } from './resources/routes.ts';
+import { backupRoutes } from './service/backup.ts';
 import { serviceRoutes } from './service/routes.ts';
 import { attachWebSocket } from './ws/index.ts';
 
@@ -35,6 +36,8 @@ export interface ServerOptions extends Partial<ServerSettings> {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly listen: ListenOptions;
+  /** Copies the store into a folder while it is in use. */
+  readonly backup?: (directory: string) => Promise<void>;
 }
 
 export interface Server {
@@ -105,6 +108,7 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
       await resources.put('topic', name, {}, { by: null });
       return log.topic(name);
     },
+    backup: options.backup,
     shutdown,
   };
 }
@@ -117,6 +121,7 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...resourceRoutes(context),
     ...keyRoutes(context),
     ...groupRoutes(context),
+    ...backupRoutes(context),
     ...serviceRoutes(context, routes),
   ];
 }

@@ -3,8 +3,7 @@
  * once, and given up when all that was sent of it is acknowledged, or when the coordinator's time is up.
  */
 import { SluiceError } from '#kernel';
-import type { AssignedPartition, GroupCoordinator, Member, Topic, TopicPartition } from '#log';
-import { partitionAt } from '../produce/partitioner.ts';
+import type { AssignedPartition, GroupCoordinator, Member, Partition, TopicPartition } from '#log';
 import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -12,8 +11,10 @@ export interface GroupSubscriptionParts {
   readonly groups: GroupCoordinator;
   readonly session: Session;
   readonly subscription: Subscription;
-  readonly topic: Topic;
+  readonly topic: string;
   readonly group: string;
+  /** Looked up anew each time: the topic may be deleted and made again. @throws TOPIC_UNKNOWN, PARTITION_UNKNOWN */
+  partition(index: number): Partition;
   /** Where a partition begins that the group has no offset for. */
   startOf(partition: number): number;
 }
@@ -23,13 +24,15 @@ export class GroupSubscription {
   readonly #member: Member;
   /** Revoked partitions → offset up to which they were sent. */
   readonly #leaving = new Map<number, number>();
+  readonly #acknowledged = new Map<number, number>();
+  readonly #sent = new Set<number>();
 
   /** @throws TOPIC_UNKNOWN */
   constructor(parts: GroupSubscriptionParts) {
     this.#parts = parts;
     const { topic, session } = parts;
     this.#member = parts.groups.join(parts.group, {
-      topics: [topic.name],
+      topics: [topic],
       ...(session.principal.client === undefined ? {} : { client: session.principal.client }),
       listener: {
         assigned: (partitions) => this.#assigned(partitions),
@@ -39,11 +42,11 @@ export class GroupSubscription {
   }
 
   #assigned(assigned: readonly AssignedPartition[]): void {
-    const { subscription, topic, session } = this.#parts;
+    const { subscription, session } = this.#parts;
     if (session.closed) return;
     const placed: { partition: number; offset: number }[] = [];
     for (const { partition: index, offset: committed } of assigned) {
-      const partition = partitionAt(topic, index);
+      const partition = this.#parts.partition(index);
       const offset = Math.min(Math.max(committed ?? this.#parts.startOf(index), partition.start), partition.durable);
       this.#leaving.delete(index);
       placed.push({ partition: index, offset });
@@ -61,13 +64,10 @@ export class GroupSubscription {
       const lane = subscription.removeLane(partition);
       const committed = this.#acknowledged.get(partition) ?? -1;
       if (lane === undefined || lane.next <= committed || !this.#sent.has(partition))
-        this.#member.released(topic.name, partition);
+        this.#member.released(topic, partition);
       else this.#leaving.set(partition, lane.next);
     }
   }
-
-  readonly #acknowledged = new Map<number, number>();
-  readonly #sent = new Set<number>();
 
   /** Called for each delivery, so that a partition of which nothing was sent can move at once. */
   delivered(partition: number): void {
@@ -77,20 +77,20 @@ export class GroupSubscription {
   /** Everything up to and including `offset` is done. @throws MEMBER_FENCED, OFFSET_OUT_OF_RANGE */
   ack(partition: number, offset: number): void {
     const { topic } = this.#parts;
-    const { durable } = partitionAt(topic, partition);
+    const { durable } = this.#parts.partition(partition);
     if (offset >= durable) {
       throw new SluiceError('OFFSET_OUT_OF_RANGE', `offset ${offset} has not been delivered`, { durable });
     }
-    this.#member.ack(topic.name, partition, offset + 1);
+    this.#member.ack(topic, partition, offset + 1);
     this.#acknowledged.set(partition, offset + 1);
     if (offset + 1 < (this.#leaving.get(partition) ?? Number.POSITIVE_INFINITY)) return;
     this.#leaving.delete(partition);
-    this.#member.released(topic.name, partition);
+    this.#member.released(topic, partition);
   }
 
   /** The client will acknowledge no more of a partition that was revoked. */
   release(partition: number): void {
-    if (this.#leaving.delete(partition)) this.#member.released(this.#parts.topic.name, partition);
+    if (this.#leaving.delete(partition)) this.#member.released(this.#parts.topic, partition);
   }
 
   flush(): Promise<void> {

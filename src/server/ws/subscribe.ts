@@ -49,13 +49,14 @@ export function openSubscription(
   if (message['partitions'] !== undefined) throw invalid('partitions', 'come from the group');
   checkFrom(topic, from);
   session.send({ op: 'subscribed', sub: id, partitions: [] });
-  const startOf = (index: number) => startOffset(partitionAt(topic, index), from);
+  const startOf = (index: number) => startOffset(context.log.partition(topic.name, index), from);
   const group = new GroupSubscription({
     groups: context.groups,
     session,
     subscription,
-    topic,
+    topic: topic.name,
     group: groupName,
+    partition: (index) => context.log.partition(topic.name, index),
     startOf,
   });
   return { subscription, group };
