@@ -15,6 +15,8 @@ export interface ResourceDocument {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly by: string | null;
+  /** Of a client that this call created: its first API key, shown only here. */
+  readonly key?: string;
 }
 
 export interface PartitionInfo {

@@ -45,6 +45,14 @@ it('has exit codes that scripts can use', async () => {
   expect((await runCli([...at, 'get', 'topics'])).code).toBe(4);
 });
 
+it('shows the key of a client it has made, without which nobody would get in again', async () => {
+  const server = await startServer();
+  const at = ['--url', server.url];
+  const input = '{kind: client, name: boss, spec: {scopes: [admin]}}';
+  const [, key = ''] = /^key (\S+)/m.exec((await runCli([...at, 'apply', '-f', '-'], { input })).stdout) ?? [];
+  expect((await runCli([...at, '--key', key, 'get', 'clients'])).stdout).toContain('boss');
+});
+
 it('shows history and goes back to an earlier version', async () => {
   const server = await startServer();
   const at = ['--url', server.url, '--json'];

@@ -39,6 +39,8 @@ function applyCommand(): Command {
         if (globals(command).json) await printJson(document);
         else if (dryRun) await print(`${kind}/${name} ${JSON.stringify(document)}\n`);
         else await print(`${kind}/${name} version ${document.version}\n`);
+        // Text output must carry it too: from the first client on nobody gets in without a key.
+        if (!globals(command).json && document.key !== undefined) await print(`key ${document.key} (shown only now)\n`);
       }
     });
 }
