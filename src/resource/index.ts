@@ -21,7 +21,7 @@ export async function openResources(
   const resources = await Resources.open(log, clock, [topicKind(log), clientKind(keys), ...moreKinds]);
   keys.connect(
     (name) => resources.find('client', name),
-    () => resources.list('client').length,
+    () => resources.count('client'),
   );
   return { resources, keys };
 }

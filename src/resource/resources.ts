@@ -35,6 +35,7 @@ export class Resources {
   readonly #clock: Clock;
   readonly #kinds = new Map<string, Kind>();
   readonly #documents = new Map<string, Document>();
+  readonly #counts = new Map<string, number>();
   readonly #history = new Map<string, HistoryEntry[]>();
   #changing: Promise<unknown> = Promise.resolve();
 
@@ -51,8 +52,7 @@ export class Resources {
     if (log.findTopic(AUDIT_TOPIC) === undefined) await log.createTopic(AUDIT_TOPIC);
     for (const { key, value } of readAll(log.partition(STATE_TOPIC, 0))) {
       const place = decodeUtf8(key ?? new Uint8Array());
-      if (value === null) resources.#documents.delete(place);
-      else resources.#documents.set(place, JSON.parse(decodeUtf8(value)) as Document);
+      resources.#keep(place, value === null ? undefined : (JSON.parse(decodeUtf8(value)) as Document));
     }
     for (const { value } of readAll(log.partition(AUDIT_TOPIC, 0))) {
       const { kind, name, ...entry } = JSON.parse(decodeUtf8(value ?? new Uint8Array())) as AuditRecord;
@@ -86,6 +86,11 @@ export class Resources {
     const document = this.find(kind, name);
     if (document === undefined) throw new SluiceError('RESOURCE_UNKNOWN', `there is no ${kind} ${name}`);
     return document;
+  }
+
+  /** How many there are of a kind; asked with every request, so nothing is built for it. */
+  count(kind: string): number {
+    return this.#counts.get(kind) ?? 0;
   }
 
   /** By name. */
@@ -194,9 +199,15 @@ export class Resources {
         },
       ],
     });
-    if (document === undefined) this.#documents.delete(place);
-    else this.#documents.set(place, document);
+    this.#keep(place, document);
     this.#remember(place, entry);
+  }
+
+  #keep(place: string, document: Document | undefined): void {
+    const kind = place.slice(0, place.indexOf('/'));
+    const had = this.#documents.delete(place) ? 1 : 0;
+    if (document !== undefined) this.#documents.set(place, document);
+    this.#counts.set(kind, this.count(kind) - had + (document === undefined ? 0 : 1));
   }
 
   #remember(place: string, entry: HistoryEntry): void {
