@@ -26,7 +26,7 @@ volatile sig_atomic_t bench_interrupted;
 
 static char run_folder[4096];
 static char base_folder[4000];
-static bool base_is_ours;
+static bool base_is_default;
 static pid_t folder_owner;
 
 uint64_t now_ns(void)
@@ -90,8 +90,9 @@ static void remove_run_folder(void)
 		closedir(folder);
 	}
 	rmdir(run_folder);
-	/* Fails, as it should, while another run has its folder in there. */
-	if (base_is_ours)
+	/* Fails, as it should, while another run has its folder in there. A folder that was
+	 * named with --dir stays. */
+	if (base_is_default)
 		rmdir(base_folder);
 }
 
@@ -103,11 +104,13 @@ static void note_interrupt(int number)
 
 const char *bench_start(const char *base)
 {
+	base_is_default = !base;
+	if (!base)
+		base = ".data-native-bench";
 	if (strlen(base) >= sizeof base_folder)
 		die("--dir is too long");
 	strcpy(base_folder, base);
-	base_is_ours = mkdir(base_folder, 0777) == 0;
-	if (!base_is_ours && errno != EEXIST)
+	if (mkdir(base_folder, 0777) && errno != EEXIST)
 		die_errno(base_folder);
 	snprintf(run_folder, sizeof run_folder, "%s/run-XXXXXX", base_folder);
 	if (!mkdtemp(run_folder))

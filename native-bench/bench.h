@@ -9,6 +9,7 @@
 #ifndef NATIVE_BENCH_H
 #define NATIVE_BENCH_H
 
+#include <lmdb.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +38,8 @@ void die_errno(const char *what) __attribute__((noreturn));
 uint64_t parse_size(const char *option, const char *text, uint64_t min, uint64_t max);
 
 /* Install the signal handlers, tune malloc, and make a fresh folder below `base` (created
- * if absent). The folder goes at exit, and so does `base` if it was made here and is empty. */
+ * if absent; NULL for the default, .data-native-bench). The folder goes at exit, and so does
+ * the default base once it is empty. */
 const char *bench_start(const char *base);
 
 /* A growing list of durations in milliseconds; percentile() sorts it in place. */
@@ -98,10 +100,16 @@ typedef enum file_mode {
 file_mode parse_file_mode(const char *text);
 const char *file_mode_name(file_mode mode);
 
-/* Make an empty LMDB environment at `path` (its two meta pages, nothing more). */
-void file_create_environment(const char *path, uint64_t map_bytes);
+/* Die with LMDB's text unless rc is 0. */
+void lmdb_check(int rc, const char *what);
 
-/* Reserve, or write with zeros and fsync, everything from the meta pages to `bytes`. */
+/* Open (or create: two meta pages, nothing more) the environment that is the file `path`. */
+MDB_env *environment_open(const char *path, uint64_t map_bytes, unsigned flags);
+
+/* Bytes of the file that LMDB's last commit reaches. */
+uint64_t environment_bytes(MDB_env *env);
+
+/* Make an empty environment and reserve, or zero and fsync, its file up to `bytes`. */
 void file_allocate(const char *path, uint64_t bytes);
 void file_prewrite(const char *path, uint64_t bytes);
 
@@ -111,29 +119,42 @@ void file_recycle(const char *path, uint64_t map_bytes);
 void file_remove(const char *path);
 void file_rename(const char *from, const char *to);
 
-/* ---- segments.c: a sequence of LMDB environments with a byte limit each ---- */
+/* ---- segments.c and spares.c: a sequence of LMDB environments with a byte limit each ---- */
 
 #define SEGMENTS_KEPT 2 /* the one being appended to, and the one before it */
+#define PATH_BYTES 4200
+#define KEY_BYTES 12 /* partition u32 BE, base offset u64 BE */
 
 typedef struct segments_options {
 	const char *folder;
 	file_mode mode;
 	uint64_t segment_bytes;
-	uint64_t commit_bytes;  /* the most one commit may bring: slack above the limit */
-	size_t batch_bytes;     /* what a priming life of a recycled file is made of */
-	unsigned prepared;      /* prewritten: how many files to make ready beforehand */
-	bool verify_each;       /* read a segment back when it is closed, outside the clock */
+	uint64_t commit_bytes; /* the most one commit may bring: slack above the limit */
+	size_t batch_bytes;    /* what a priming life of a recycled file is made of */
+	unsigned prepared;     /* prewritten: how many files to make ready beforehand */
+	bool verify_each;      /* read a segment back when it is closed, outside the clock */
 } segments_options;
 
 typedef struct segments_statistics {
 	unsigned rolls;
-	unsigned unprepared;      /* rolls that found no prepared file and grew one instead */
-	uint64_t verified;        /* batches read back and found right */
+	unsigned unprepared; /* segments that found no prepared file and grew one instead */
+	uint64_t verified;   /* batches read back and found right */
 	uint64_t prewritten_bytes, prewriting_ns;
-	uint64_t verifying_ns;    /* to be taken off the clock by the caller */
 } segments_statistics;
 
 typedef struct segments segments;
+typedef struct spares spares;
+
+/* Files made ready for the segments to come: all of them before the clock (prewritten),
+ * one ahead by a thread (ahead), SEGMENTS_KEPT with a life behind them (recycled). */
+spares *spares_open(const segments_options *options, uint64_t map_bytes);
+
+/* Rename a ready file to `path`, as an empty environment. False: none is ready. */
+bool spares_take(spares *list, const char *path);
+
+/* Recycled: an expired segment's file comes back. */
+void spares_give(spares *list, const char *path);
+void spares_close(spares *list, segments_statistics *statistics);
 
 /* Prepare files as the mode asks (this is the untimed part) and open the first segment. */
 segments *segments_open(const segments_options *options);
@@ -143,6 +164,9 @@ segments *segments_open(const segments_options *options);
 void segments_begin(segments *list);
 void segments_put(segments *list, uint32_t partition, uint8_t *batch, size_t batch_bytes);
 void segments_commit(segments *list);
+
+/* Time spent so far on reading back, which a caller takes off its clock. */
+uint64_t segments_untimed_ns(const segments *list);
 
 /* Close everything; with `verify` first read back each segment still on disk. */
 void segments_close(segments *list, bool verify, segments_statistics *statistics);
