@@ -5,10 +5,11 @@
  *
  *   journal entry durable ──▶ apply() ──▶ memory, marked changed ──▶ fold() ──▶ meta.mdb
  */
-import { join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import { compareBytes, encodeUtf8 } from '#kernel';
 import type { CommittedOffset, ProducerSnapshot, TopicConfig } from '#log';
 import type { JournalEntry } from './journal.ts';
+import { type Meta, type MetaKey, openMeta, stateEntries } from './meta.ts';
+import { StateOverlay } from './state-overlay.ts';
 
 export interface TopicRecord {
   id: number;
@@ -18,10 +19,8 @@ export interface TopicRecord {
   partitionIds: number[];
 }
 
-type MetaKey = (string | number)[];
-type Meta = RootDatabase<unknown, MetaKey>;
-
-const META_MAP_BYTES = 64 * 1024 * 1024;
+/** Entries of state in one transaction of a fold, which holds up this thread while it is being put together. */
+const FOLD_ENTRIES = 5_000;
 
 export class Catalog {
   readonly topics = new Map<number, TopicRecord>();
@@ -34,20 +33,14 @@ export class Catalog {
   /** Sequence number up to which `meta` has everything. */
   folded = 0;
   readonly #offsets = new Map<string, Map<string, CommittedOffset & { topicId: number }>>();
-  /** State not yet in `meta`. */
-  readonly #overlay = new Map<string, Map<string, Uint8Array | null>>();
+  /** State not yet in `meta`, oldest first; a fold works on all but the last. */
+  #layers = [new StateOverlay()];
   readonly #changed = new Map<string, { key: MetaKey; value: unknown }>();
   readonly #meta: Meta;
   #folding: Promise<void> | undefined;
 
   constructor(directory: string) {
-    this.#meta = open<unknown, MetaKey>({
-      path: join(directory, 'meta.mdb'),
-      noSubdir: true,
-      mapSize: META_MAP_BYTES,
-      encoding: 'msgpack',
-      eventTurnBatching: false,
-    });
+    this.#meta = openMeta(directory, false);
     this.#load();
   }
 
@@ -104,13 +97,19 @@ export class Catalog {
         this.#offsets.delete(entry.group);
         break;
       case 'state':
-        for (const [space, key, value] of entry.changes) {
-          const changes = this.#overlay.get(space) ?? new Map<string, Uint8Array | null>();
-          this.#overlay.set(space, changes);
-          changes.set(key, value);
-        }
+        for (const [space, key, value] of entry.changes) this.#newest.set(space, key, value);
+        break;
+      case 'state-block':
+        this.#newest.addBlock(entry.space, entry.block);
+        break;
+      case 'state-cleared':
+        this.#newest.clear(entry.space);
         break;
     }
+  }
+
+  get #newest(): StateOverlay {
+    return this.#layers.at(-1) as StateOverlay;
   }
 
   #deleteTopic(id: number): void {
@@ -157,24 +156,36 @@ export class Catalog {
   }
 
   getState(space: string, key: string): Uint8Array | undefined {
-    const recent = this.#overlay.get(space)?.get(key);
-    if (recent !== undefined) return recent === null ? undefined : Uint8Array.from(recent);
+    for (const layer of this.#layers.toReversed()) {
+      const recent = layer.index(space)?.get(key);
+      if (recent !== undefined) return recent === null ? undefined : Uint8Array.from(recent);
+      if (layer.isCleared(space)) return undefined;
+    }
     return (this.#meta.get(['state', space, key]) as Uint8Array | undefined) ?? undefined;
   }
 
   scanState(space: string, from: string, limit: number): [string, Uint8Array][] {
-    const recent = this.#overlay.get(space) ?? new Map<string, Uint8Array | null>();
+    const fromBytes = encodeUtf8(from);
+    const cleared = this.#layers.findLastIndex((layer) => layer.isCleared(space));
+    const recent = new Map<string, Uint8Array | null>();
+    for (const layer of this.#layers.slice(Math.max(cleared, 0))) {
+      for (const [key, value] of layer.index(space) ?? []) {
+        if (compareBytes(encodeUtf8(key), fromBytes) >= 0) recent.set(key, value);
+      }
+    }
     const found = new Map<string, Uint8Array>();
-    for (const { key, value } of this.#meta.getRange({ start: ['state', space, from] })) {
-      // Deleted keys still in meta use up places, so that many more are read than may be needed.
-      if (key[0] !== 'state' || key[1] !== space || found.size >= limit + recent.size) break;
-      found.set(key[2] as string, value as Uint8Array);
+    if (cleared === -1) {
+      for (const [key, value] of stateEntries(this.#meta, space, from)) {
+        // Deleted keys still in meta use up places, so that many more are read than may be needed.
+        if (found.size >= limit + recent.size) break;
+        found.set(key, value);
+      }
     }
     for (const [key, value] of recent) {
       if (value === null) found.delete(key);
-      else if (Buffer.compare(Buffer.from(key), Buffer.from(from)) >= 0) found.set(key, value);
+      else found.set(key, value);
     }
-    const entries = [...found].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    const entries = [...found].sort(([a], [b]) => compareBytes(encodeUtf8(a), encodeUtf8(b)));
     return entries.slice(0, limit).map(([key, value]) => [key, Uint8Array.from(value)]);
   }
 
@@ -197,26 +208,46 @@ export class Catalog {
   async #foldOnce(): Promise<void> {
     const sequence = this.sequence;
     const changed = [...this.#changed];
-    const state = [...this.#overlay].flatMap(([space, changes]) =>
-      [...changes].map(([key, value]) => ({ space, key, value })),
-    );
+    const layers = this.#layers;
+    this.#layers = [...layers, new StateOverlay()];
+    // Until the last transaction says so, the journal has it all: a crash on the way only means to fold again.
+    for (const layer of layers) await this.#foldState(layer);
     await this.#meta.batch(() => {
       for (const [, { key, value }] of changed) {
         if (value === undefined) void this.#meta.remove(key);
         else void this.#meta.put(key, value);
       }
-      for (const { space, key, value } of state) {
-        if (value === null) void this.#meta.remove(['state', space, key]);
-        else void this.#meta.put(['state', space, key], value);
-      }
       void this.#meta.put(['folded'], sequence);
     });
     this.folded = sequence;
     for (const [id, change] of changed) if (this.#changed.get(id) === change) this.#changed.delete(id);
-    for (const { space, key, value } of state) {
-      const changes = this.#overlay.get(space);
-      if (changes?.get(key) === value) changes.delete(key);
-      if (changes?.size === 0) this.#overlay.delete(space);
+    this.#layers = this.#layers.slice(layers.length);
+  }
+
+  async #foldState(layer: StateOverlay): Promise<void> {
+    for (const { space, cleared, changes } of layer.spaces()) {
+      if (cleared) await this.#clearState(space);
+      const rest = changes[Symbol.iterator]();
+      for (let next = rest.next(); next.done !== true; ) {
+        await this.#meta.batch(() => {
+          for (let i = 0; i < FOLD_ENTRIES && next.done !== true; i++, next = rest.next()) {
+            const [key, value] = next.value;
+            if (value === null) void this.#meta.remove(['state', space, key]);
+            else void this.#meta.put(['state', space, key], value);
+          }
+        });
+      }
+    }
+  }
+
+  async #clearState(space: string): Promise<void> {
+    for (;;) {
+      const keys: string[] = [];
+      for (const [key] of stateEntries(this.#meta, space)) if (keys.push(key) >= FOLD_ENTRIES) break;
+      if (keys.length === 0) return;
+      await this.#meta.batch(() => {
+        for (const key of keys) void this.#meta.remove(['state', space, key]);
+      });
     }
   }
 

@@ -13,23 +13,36 @@ import {
   batchNextOffset,
   iterateRecords,
 } from '#record';
-import type { LmdbPartition, PlacedRange } from './partition.ts';
-import type { StoredChunk } from './segment.ts';
+import type { PlacedRange } from './partition.ts';
+import type { Segment, StoredChunk } from './segment.ts';
+
+/** What is read: a partition, or on another thread an extent of one. */
+export interface CursorSource {
+  readonly id: number;
+  readonly start: number;
+  readonly durable: number;
+  readonly ranges: readonly PlacedRange[];
+  /** @throws SHUTTING_DOWN */
+  requireOpen(): void;
+  /** Called before each read of a segment. */
+  touch(segment: Segment): void;
+  reportDamage(offset: number, nextOffset: number): void;
+}
 
 export class LmdbCursor implements Cursor {
-  readonly #partition: LmdbPartition;
+  readonly #partition: CursorSource;
   position = 0;
   /** Index hint into the partition's ranges. */
   #place = 0;
   /** Key of the chunk that holds the position, where known. */
   #chunkKey: number | undefined;
 
-  constructor(partition: LmdbPartition) {
+  constructor(partition: CursorSource) {
     this.#partition = partition;
   }
 
   seek(offset: number): void {
-    this.#partition.context.commits.requireOpen();
+    this.#partition.requireOpen();
     const { start, durable } = this.#partition;
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > durable) {
       throw new SluiceError('OFFSET_OUT_OF_RANGE', `offset ${offset} is beyond the end ${durable}`, { durable });
@@ -41,7 +54,7 @@ export class LmdbCursor implements Cursor {
 
   next(maxBytes: number): Chunk | null {
     const partition = this.#partition;
-    partition.context.commits.requireOpen();
+    partition.requireOpen();
     if (this.position < partition.start) throw trimmed(this.position, partition.start);
     while (this.position < partition.durable) {
       const place = this.#findPlace();
@@ -49,8 +62,11 @@ export class LmdbCursor implements Cursor {
         this.position = partition.durable;
         return null;
       }
-      partition.context.touch(place.segment);
+      partition.touch(place.segment);
       const stored = this.#findChunk(place);
+      if (place.segment.compactedAt === 0 && (stored === undefined || stored.key > this.position)) {
+        throw this.#damaged(this.position, stored?.key ?? place.range.next);
+      }
       const chunk = stored === undefined ? null : this.#cut(stored, place, maxBytes);
       if (chunk !== null) return chunk;
       // Nothing at or after the position in this segment: compaction took it.
@@ -120,16 +136,19 @@ export class LmdbCursor implements Cursor {
     const base = framed ? batchBaseOffset(bytes, at) : -1;
     const placed = base === expected || (place.segment.compactedAt > 0 && base > expected && base < place.range.next);
     if (framed && placed && bytes[at + 12] === 0xff && batchCrcMatches(bytes, at)) return;
-    const partition = this.#partition;
     const offset = Math.max(expected, this.position);
     const next =
       framed && base === expected
         ? Math.min(batchNextOffset(bytes, at), place.range.next)
         : this.#skip(place, expected);
-    partition.context.reportDamage(partition, offset, Math.max(next, offset + 1));
-    throw new SluiceError('BATCH_QUARANTINED', `the batch at offset ${offset} is damaged and is not served`, {
+    throw this.#damaged(offset, Math.max(next, offset + 1));
+  }
+
+  #damaged(offset: number, next: number): SluiceError {
+    this.#partition.reportDamage(offset, next);
+    return new SluiceError('BATCH_QUARANTINED', `the batch at offset ${offset} is damaged and is not served`, {
       offset,
-      next: Math.max(next, offset + 1),
+      next,
     });
   }
 

@@ -12,7 +12,9 @@ export type JournalEntry =
   | { t: 'trim'; partitionId: number; start: number }
   | { t: 'offsets'; offsets: [group: string, topicId: number, partition: number, offset: number][] }
   | { t: 'group-deleted'; group: string }
-  | { t: 'state'; changes: [space: string, key: string, value: Uint8Array | null][] };
+  | { t: 'state'; changes: [space: string, key: string, value: Uint8Array | null][] }
+  | { t: 'state-block'; space: string; block: Uint8Array }
+  | { t: 'state-cleared'; space: string };
 
 const packr = new Packr({ useRecords: false, copyBuffers: true });
 

@@ -12,23 +12,25 @@ import {
   type Appended,
   type CommitRequest,
   type CommittedOffset,
-  checkOffsetCommit,
-  checkStateChange,
   checkTopicName,
   type DamagedRange,
   type Log,
   type Partition,
+  type ReaderSource,
   resolveTopicConfig,
+  type StateExtent,
   type Topic,
   type TopicConfig,
 } from '#log';
 import { backUp } from './backup.ts';
 import { Catalog, type TopicRecord } from './catalog.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
+import { commitEntries } from './commit-entries.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { JournalEntry } from './journal.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Accepted, LmdbPartition, type PartitionContext } from './partition.ts';
+import type { LmdbReaderOptions } from './reader.ts';
 import { type Recovered, recover, restorePartitions } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { Segments } from './segments.ts';
@@ -67,6 +69,7 @@ export class LmdbLog implements Log {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #unlock: () => void;
+  readonly #directory: string;
   readonly #catalog: Catalog;
   readonly #segments: Segments;
   readonly #commits: GroupCommit;
@@ -85,6 +88,7 @@ export class LmdbLog implements Log {
     this.#clock = clock;
     this.#logger = logger;
     this.#unlock = unlock;
+    this.#directory = directory;
     const folder = join(directory, 'segments');
     mkdirSync(folder, { recursive: true });
     this.#catalog = new Catalog(directory);
@@ -275,7 +279,7 @@ export class LmdbLog implements Log {
   }
 
   async commit(request: CommitRequest): Promise<Appended[]> {
-    const entries = this.#commitEntries(request);
+    const entries = commitEntries(this, request);
     this.#commits.admit((request.appends ?? []).reduce((sum, { batch }) => sum + batch.length, 0));
     const accepted: Accepted[] = [];
     try {
@@ -288,28 +292,6 @@ export class LmdbLog implements Log {
     }
     if (accepted.length === 0 && entries.length === 0) return [];
     return this.#commits.enqueueAll(accepted, entries);
-  }
-
-  #commitEntries({ offsets = [], state = [] }: CommitRequest): JournalEntry[] {
-    const entries: JournalEntry[] = [];
-    if (offsets.length > 0) {
-      const placed = offsets.map((commit): [string, number, number, number] => {
-        const { group, topic, partition, offset } = commit;
-        checkOffsetCommit(commit, this.partition(topic, partition));
-        return [group, this.topic(topic).id, partition, offset];
-      });
-      entries.push({ t: 'offsets', offsets: placed });
-    }
-    if (state.length > 0) {
-      for (const change of state) checkStateChange(change);
-      const changes = state.map(({ space, key, value }): [string, string, Uint8Array | null] => [
-        space,
-        key,
-        value && Buffer.from(value),
-      ]);
-      entries.push({ t: 'state', changes });
-    }
-    return entries;
   }
 
   committedOffset(group: string, topic: string, partition: number): number | undefined {
@@ -335,6 +317,20 @@ export class LmdbLog implements Log {
 
   scanState(space: string, from: string, limit: number): [string, Uint8Array][] {
     return this.#catalog.scanState(space, from, limit);
+  }
+
+  get readerSource(): ReaderSource {
+    const { segmentBytes, openSegmentsMax } = this.#limits;
+    const options: LmdbReaderOptions = { directory: this.#directory, segmentBytes, openSegmentsMax };
+    const file = import.meta.url.endsWith('.ts') ? './reader.ts' : './reader.js';
+    return { module: new URL(file, import.meta.url).href, options };
+  }
+
+  /** Readers see `meta`, so what is not in it yet goes there now. */
+  async stateExtent(space: string): Promise<StateExtent> {
+    this.#commits.requireOpen();
+    await this.#catalog.fold();
+    return { space, source: null };
   }
 
   get pendingBytes(): number {

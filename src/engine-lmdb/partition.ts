@@ -9,6 +9,7 @@ import {
   type AppendOptions,
   type Cursor,
   checkBatch,
+  type Extent,
   type Partition,
   ProducerSequences,
   type ProducerUndo,
@@ -17,6 +18,7 @@ import {
 import { type BatchHeader, batchMaxTimestamp, stampBaseOffset } from '#record';
 import type { Chunk, ChunkBuffers } from './chunk-buffers.ts';
 import { LmdbCursor } from './cursor.ts';
+import { cutExtent } from './extent.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Segment, SegmentRange } from './segment.ts';
 
@@ -201,6 +203,23 @@ export class LmdbPartition implements Partition {
 
   notify(): void {
     for (const listener of this.#listeners) listener();
+  }
+
+  requireOpen(): void {
+    this.context.commits.requireOpen();
+  }
+
+  touch(segment: Segment): void {
+    this.context.touch(segment);
+  }
+
+  reportDamage(offset: number, nextOffset: number): void {
+    this.context.reportDamage(this, offset, nextOffset);
+  }
+
+  extent(offset: number, bytesMax: number): Extent | null {
+    this.cursor(offset);
+    return offset === this.durable ? null : cutExtent(this, offset, bytesMax);
   }
 
   cursor(offset: number): Cursor {

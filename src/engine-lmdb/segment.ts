@@ -97,6 +97,11 @@ export class Segment {
     return this.#database;
   }
 
+  /** Lets the next read see what was committed before this call, in this turn too. */
+  refresh(): void {
+    this.#database?.resetReadTxn();
+  }
+
   async close(): Promise<void> {
     const database = this.#database;
     this.#database = undefined;

@@ -5,7 +5,7 @@ import type { OffsetCommit, Partition, StateChange } from './contract.ts';
 
 const GROUP_NAME_MAX = 249;
 /** A space and a key together, in UTF-8; what the keys of every engine's store can hold. */
-const STATE_KEY_BYTES_MAX = 1_024;
+export const STATE_KEY_BYTES_MAX = 1_024;
 
 /**
  * Exactly one whole batch within the limits, its checksum right.

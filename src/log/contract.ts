@@ -14,6 +14,7 @@
  * (exact to 2^53), times are epoch milliseconds.
  */
 import type { ErrorCode } from '#kernel';
+import type { Extent, ReaderSource, StateExtent } from './reader.ts';
 
 /**
  * When an append is answered: `fsync`, after the disk has it; `memory`, once it is accepted and has its
@@ -109,6 +110,12 @@ export interface Partition {
   /** @throws OFFSET_TRIMMED (details: `start`), OFFSET_OUT_OF_RANGE (details: `durable`) */
   cursor(offset: number): Cursor;
 
+  /**
+   * For a reader on another thread: the batches from `offset` to the durable end, or a first part of them of about
+   * `bytesMax`; null when there is nothing. @throws as `cursor`
+   */
+  extent(offset: number, bytesMax: number): Extent | null;
+
   /** The first readable offset whose record's timestamp is at least `timestamp`; `durable` if there is none. */
   offsetForTime(timestamp: number): number;
 
@@ -134,6 +141,12 @@ export interface StateChange {
   readonly value: Uint8Array | null;
 }
 
+/** Many changes of one space in one piece, as `encodeStateBlock` makes it, handed over: it may not be changed afterwards. */
+export interface StateBlock {
+  readonly space: string;
+  readonly block: Uint8Array;
+}
+
 export interface CommitRequest {
   readonly appends?: readonly {
     readonly partition: Partition;
@@ -141,7 +154,10 @@ export interface CommitRequest {
     readonly expectedOffset?: number;
   }[];
   readonly offsets?: readonly OffsetCommit[];
+  /** Spaces that lose all their entries, before the changes below. */
+  readonly clear?: readonly string[];
   readonly state?: readonly StateChange[];
+  readonly stateBlocks?: readonly StateBlock[];
 }
 
 export interface CommittedOffset {
@@ -190,6 +206,11 @@ export interface Log {
   getState(space: string, key: string): Uint8Array | undefined;
   /** Entries of a space in ascending key order, from `from` on (inclusive), at most `limit`. */
   scanState(space: string, from: string, limit: number): [key: string, value: Uint8Array][];
+
+  /** Opens readers on other threads. */
+  readonly readerSource: ReaderSource;
+  /** For a reader on another thread: a space with everything committed so far. */
+  stateExtent(space: string): Promise<StateExtent>;
 
   /** Bytes accepted and not yet on the disk. */
   readonly pendingBytes: number;

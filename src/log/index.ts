@@ -10,4 +10,6 @@ export {
   type ProducerSnapshot,
   type ProducerUndo,
 } from './producer-sequences.ts';
+export { type Extent, type LogReader, openReader, type ReaderSource, type StateExtent } from './reader.ts';
+export { encodeStateBlock, iterateStateBlock } from './state-block.ts';
 export { checkTopicName, resolveTopicConfig } from './topic-rules.ts';

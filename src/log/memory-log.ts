@@ -19,6 +19,8 @@ import type {
 import { MemoryCommits } from './memory-commits.ts';
 import type { MemoryAppend, MemoryPartition } from './memory-partition.ts';
 import { type MemoryTopic, MemoryTopics } from './memory-topics.ts';
+import type { ReaderSource, StateExtent } from './reader.ts';
+import { encodeStateBlock, iterateStateBlock } from './state-block.ts';
 
 const MAINTENANCE_MS = 1_000;
 
@@ -64,14 +66,15 @@ export class MemoryLog implements Log {
     return this.#topics.partition(topic, index);
   }
 
-  async commit({ appends = [], offsets = [], state = [] }: CommitRequest): Promise<Appended[]> {
+  async commit({ appends = [], offsets = [], clear = [], ...state }: CommitRequest): Promise<Appended[]> {
     this.#commits.checkOpen();
     const commits = offsets.map((commit) => this.#checkedOffset(commit));
-    for (const change of state) checkStateChange(change);
-    const changes = state.map(({ space, key, value }) => ({ space, key, value: value && Uint8Array.from(value) }));
+    const changes = [...changesOf(state)];
+    for (const change of changes) checkStateChange(change);
     const accepted = this.#acceptAll(appends);
     return this.#commits.enqueue(accepted, () => {
       for (const { group, partition, offset } of commits) this.#setOffset(group, partition, offset);
+      for (const space of clear) this.#state.delete(space);
       for (const change of changes) this.#setState(change);
     });
   }
@@ -145,6 +148,16 @@ export class MemoryLog implements Log {
     return keys.slice(0, limit).map((key) => [key, this.getState(space, key) as Uint8Array]);
   }
 
+  readonly readerSource: ReaderSource = {
+    module: new URL(import.meta.url.endsWith('.ts') ? './memory-reader.ts' : './memory-reader.js', import.meta.url)
+      .href,
+    options: undefined,
+  };
+
+  async stateExtent(space: string): Promise<StateExtent> {
+    return { space, source: encodeStateBlock(this.#state.get(space) ?? []) };
+  }
+
   get pendingBytes(): number {
     return this.#commits.pendingBytes;
   }
@@ -179,5 +192,16 @@ export class MemoryLog implements Log {
   /** For tests: every commit fails with `error` and is taken back, until this is called with undefined. */
   failCommits(error: SluiceError | undefined): void {
     this.#commits.failWith(error);
+  }
+}
+
+/** Copies of the single changes, then of those in blocks. */
+function* changesOf({
+  state = [],
+  stateBlocks = [],
+}: Pick<CommitRequest, 'state' | 'stateBlocks'>): Iterable<StateChange> {
+  for (const { space, key, value } of state) yield { space, key, value: value && Uint8Array.from(value) };
+  for (const { space, block } of stateBlocks) {
+    for (const [key, value] of iterateStateBlock(block)) yield { space, key, value: value && Uint8Array.from(value) };
   }
 }

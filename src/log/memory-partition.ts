@@ -8,7 +8,9 @@ import { checkBatch } from './append-rules.ts';
 import type { Appended, AppendOptions, Cursor, Partition, Topic } from './contract.ts';
 import type { MemoryCommits } from './memory-commits.ts';
 import { findTime, MemoryCursor } from './memory-cursor.ts';
+import type { MemoryExtentSource } from './memory-reader.ts';
 import { ProducerSequences, type ProducerUndo } from './producer-sequences.ts';
+import type { Extent } from './reader.ts';
 
 export interface StoredBatch {
   readonly bytes: Uint8Array;
@@ -111,6 +113,14 @@ export class MemoryPartition implements Partition {
   cursor(offset: number): Cursor {
     this.checkOpen();
     return new MemoryCursor(this, offset);
+  }
+
+  extent(offset: number, bytesMax: number): Extent | null {
+    const cursor = this.cursor(offset);
+    const chunk = cursor.next(bytesMax);
+    if (cursor.position === offset) return null;
+    const source: MemoryExtentSource = chunk === null ? [] : [chunk];
+    return { topic: this.topic.name, partition: this.index, from: offset, to: cursor.position, source };
   }
 
   offsetForTime(timestamp: number): number {

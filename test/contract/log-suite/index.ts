@@ -10,6 +10,7 @@ import type { LogFixture } from './fixture.ts';
 import { describeGroups } from './groups.ts';
 import { describeIdempotence } from './idempotence.ts';
 import { describeRandomly } from './random.ts';
+import { describeReaders } from './readers.ts';
 import { describeRefusals } from './refusals.ts';
 import { describeTimes } from './time.ts';
 import { describeTopics } from './topics.ts';
@@ -29,6 +30,7 @@ export function describeLog(fixture: LogFixture): void {
     describeCompaction(fixture);
     describeTopics(fixture);
     describeGroups(fixture);
+    describeReaders(fixture);
     describeClosing(fixture);
     describeRandomly(fixture);
   });
