@@ -63,6 +63,11 @@ export const ERROR_TABLE = {
   // Streams of the Durable Streams protocol
   STREAM_UNKNOWN: kind(404, false, 'There is no stream at this path'),
   STREAM_CONFLICT: kind(409, false, 'The stream exists with other settings, or is closed'),
+  // Processors
+  PROCESSOR_INVALID: kind(400, false, 'The definition of a processor is not valid'),
+  PROCESSOR_FAILED: kind(500, false, 'The code of a processor failed on a record'),
+  VALUE_MALFORMED: kind(422, false, 'A key or value is not in the format its topic was declared with'),
+  STATE_FULL: kind(507, false, 'The state or a table of a processor is larger than allowed'),
   // The store and the process
   LIMIT_EXCEEDED: kind(429, true, 'A limit of this server is reached'),
   LOG_BUSY: kind(429, true, 'Too much is waiting to be written; slow down'),

@@ -54,6 +54,12 @@ export const DEFAULT_LIMITS = {
   segmentBytes: 128 * MIB,
   /** Sealed segments kept open for reading. */
   openSegmentsMax: 128,
+  /** State of one partition of a processor in memory, about; beyond it a run is refused with STATE_FULL. */
+  processorStateBytesMax: 512 * MIB,
+  /** A table that one processor joins with, in memory, about; beyond it it is refused with STATE_FULL. */
+  tableBytesMax: 256 * MIB,
+  /** What one run of a processor gives and the state it touches: a run that reaches it ends early. */
+  processorRunBytesMax: 16 * MIB,
   /** How long a partition that moves waits for its old member to acknowledge what it was sent. */
   rebalanceDrainMs: 3_000,
   /** How long a graceful shutdown waits for connections to drain. */
@@ -76,6 +82,7 @@ export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   assert(limits.batchBytesMax <= limits.requestBytesMax, 'batchBytesMax must not exceed requestBytesMax');
   assert(limits.batchBytesMax <= limits.connectionCreditBytes, 'a credit must admit one whole batch');
   assert(limits.connectionCreditBytes <= limits.pendingBytesMax, 'one credit must fit in pendingBytesMax');
+  assert(limits.processorRunBytesMax <= limits.pendingBytesMax, 'one run must fit in pendingBytesMax');
   assert(limits.batchBytesMax * 2 <= limits.segmentBytes, 'a segment must hold more than one batch');
   return limits;
 }

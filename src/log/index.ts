@@ -11,5 +11,12 @@ export {
   type ProducerUndo,
 } from './producer-sequences.ts';
 export { type Extent, type LogReader, openReader, type ReaderSource, type StateExtent } from './reader.ts';
-export { encodeStateBlock, iterateStateBlock } from './state-block.ts';
+export {
+  encodeStateBlock,
+  iterateStateBlock,
+  STATE_BLOCK_KEY_BYTES_MAX,
+  StateBlockBuilder,
+  type StateBlockEntry,
+} from './state-block.ts';
 export { checkTopicName, resolveTopicConfig } from './topic-rules.ts';
+export { asBuffer, readUtf8 } from './utf8.ts';
