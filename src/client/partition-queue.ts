@@ -6,7 +6,9 @@
  *                ▲            │ retryable error, or connection lost
  *                └────────────┘ sent again, in order, with the same sequence numbers
  *
- * A batch that is refused for good leaves a gap in the sequence; what follows it continues under a new identity.
+ * A batch that is refused for good leaves a gap in the sequence: nothing behind it can be stored under its numbers. What
+ * stands before it keeps them, since it may be stored already; once all of that is answered, the rest goes on under a
+ * new identity.
  */
 import { SluiceError } from '#kernel';
 import { BatchBuilder, type Compression, type Header, stampProducer } from '#record';
@@ -43,6 +45,8 @@ interface Batch {
   readonly delivered: readonly (Delivered | undefined)[];
   readonly createdAt: number;
   state: 'queued' | 'sent' | 'failed';
+  /** Carries its sequence numbers; always so when the producer is not idempotent, which needs none. */
+  stamped: boolean;
 }
 
 const RETRY_MS = 100;
@@ -59,6 +63,10 @@ export class PartitionQueue {
   #batches: Batch[] = [];
   #identity: Identity | undefined;
   #identifying = false;
+  /** The identity the producer shares is spent here: a batch was refused. */
+  #needsFresh = false;
+  /** A batch was given up without knowing whether it was stored, so that a gap may be of our own making. */
+  #gaveUp = false;
   #sequence = 0;
   #linger: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -103,41 +111,50 @@ export class PartitionQueue {
     this.#builder.reset();
     const delivered = this.#delivered;
     this.#delivered = [];
-    const batch: Batch = { bytes, count, delivered, createdAt: Date.now(), state: 'queued' };
-    if (this.#identity !== undefined) this.#stamp(batch);
+    const stamped = !this.#options.idempotent;
+    const batch: Batch = { bytes, count, delivered, createdAt: Date.now(), state: 'queued', stamped };
+    this.#stamp(batch);
     this.#batches.push(batch);
     this.send();
   }
 
   #stamp(batch: Batch): void {
-    if (this.#identity === undefined) return;
+    if (batch.stamped || this.#identity === undefined) return;
     stampProducer(batch.bytes, { ...this.#identity, sequence: this.#sequence });
+    batch.stamped = true;
     this.#sequence = (this.#sequence + batch.count) % SEQUENCES;
   }
 
   /** Sends the batches that may be on their way and are not. */
   send(): void {
-    if (!this.#owner.connection.connected || this.#batches.length === 0) return;
-    if (this.#options.idempotent && this.#identity === undefined) {
-      this.#identify(false);
+    const [first] = this.#batches;
+    if (!this.#owner.connection.connected || first === undefined) return;
+    if (!first.stamped) {
+      if (!this.#isQuiet()) return;
+      this.#identify();
       return;
     }
     const { inFlightMax } = this.#options;
     for (const batch of this.#batches.slice(0, inFlightMax)) {
       // After a failure nothing overtakes it: the rest waits until all that is on its way has been answered.
-      if (batch.state === 'failed') return;
+      if (batch.state === 'failed' || !batch.stamped) return;
       if (batch.state === 'queued') this.#sendOne(batch);
     }
   }
 
-  #identify(fresh: boolean): void {
+  #isQuiet(): boolean {
+    return !this.#batches.some(({ state }) => state === 'sent');
+  }
+
+  #identify(): void {
     if (this.#identifying) return;
     this.#identifying = true;
-    this.#owner.identify(fresh).then(
+    this.#owner.identify(this.#needsFresh).then(
       (identity) => {
         this.#identifying = false;
         this.#identity = identity;
         this.#sequence = 0;
+        this.#gaveUp = false;
         for (const batch of this.#batches) {
           batch.state = 'queued';
           this.#stamp(batch);
@@ -170,24 +187,35 @@ export class PartitionQueue {
   }
 
   #refused(batch: Batch, error: SluiceError): void {
-    if (!this.#batches.includes(batch)) return;
-    const isFirst = this.#batches[0] === batch;
+    const place = this.#batches.indexOf(batch);
+    if (place === -1) return;
     const late = Date.now() - batch.createdAt > this.#options.deliveryTimeoutMs;
+    const isGap = error.code === 'SEQUENCE_GAP';
     // Behind a failed batch a gap only says that the failed one is missing.
-    const retry = error.retryable || (error.code === 'SEQUENCE_GAP' && !isFirst);
+    const retry = error.retryable || (isGap && (place > 0 || !batch.stamped));
     if (retry && !late) {
       batch.state = 'failed';
-      this.#resendWhenQuiet();
-      return;
+    } else if (isGap && this.#gaveUp && !late) {
+      batch.state = 'failed';
+      this.#renumber(place);
+    } else if (late) {
+      const { deliveryTimeoutMs } = this.#options;
+      this.#gaveUp = true;
+      this.#drop(batch, new SluiceError('TIMEOUT', `not stored in ${deliveryTimeoutMs} ms`, {}, error));
+    } else {
+      this.#drop(batch, error);
+      this.#renumber(place);
     }
-    this.#drop(
-      batch,
-      late ? new SluiceError('TIMEOUT', `not stored in ${this.#options.deliveryTimeoutMs} ms`, {}, error) : error,
-    );
-    for (const other of this.#batches) if (other.state === 'sent') other.state = 'failed';
-    if (this.#options.idempotent && this.#batches.length > 0) this.#identity = undefined;
-    if (this.#options.idempotent) this.#identify(true);
-    else this.#resendWhenQuiet();
+    this.send();
+    this.#resendWhenQuiet();
+  }
+
+  /** The batches from `place` on are not stored and cannot be under the numbers they carry: they get new ones. */
+  #renumber(place: number): void {
+    if (!this.#options.idempotent) return;
+    for (let i = place; i < this.#batches.length; i++) (this.#batches[i] as Batch).stamped = false;
+    this.#identity = undefined;
+    this.#needsFresh = true;
   }
 
   #drop(batch: Batch, error: SluiceError): void {
@@ -197,10 +225,10 @@ export class PartitionQueue {
   }
 
   #resendWhenQuiet(): void {
-    if (!this.#batches.some(({ state }) => state === 'failed')) return;
-    if (this.#batches.some(({ state }) => state === 'sent')) return;
+    if (!this.#isQuiet() || !this.#batches.some(({ state }) => state === 'failed')) return;
     for (const batch of this.#batches) batch.state = 'queued';
-    if (this.#owner.connection.connected) this.#retryLater();
+    if (this.#batches[0]?.stamped === false) this.send();
+    else if (this.#owner.connection.connected) this.#retryLater();
   }
 
   #retryLater(): void {

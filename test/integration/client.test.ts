@@ -107,6 +107,22 @@ it('fails the sends of one refused batch and goes on with the rest', async () =>
   client.close();
 });
 
+it('stores what was on its way before and behind a refused batch once, in order', async () => {
+  const server = await startServer({ args: ['--limit', 'batchBytesMax=20000', '--limit', 'recordBytesMax=15000'] });
+  const client = connect({ url: server.url });
+  await client.admin.createTopic('t', { partitions: 1 });
+  const producer = client.producer({ topic: 't', lingerMs: 0, batchBytes: 1_000 });
+  await producer.prepare();
+  const values = Array.from({ length: 60 }, (_, i) => (i % 7 === 3 ? 'x'.repeat(30_000) : `${i} ${'.'.repeat(1_000)}`));
+  const results = await Promise.allSettled(values.map((value) => producer.send({ value })));
+  const stored = results.flatMap((result) => (result.status === 'fulfilled' ? result.value.offset : []));
+  expect(stored).toEqual(stored.map((_, i) => i));
+  expect(stored.length).toBe(values.filter((value) => value.length < 15_000).length);
+  const [partition] = await client.admin.partitions('t');
+  expect(partition?.durable).toBe(stored.length);
+  client.close();
+});
+
 it('fences the earlier holder of a producer name', async () => {
   const server = await startServer();
   const [one, two] = [connect({ url: server.url }), connect({ url: server.url })];
