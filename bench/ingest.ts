@@ -1,5 +1,6 @@
 /** How many records a second go from WebSocket batches to the disk, fsync before each acknowledgement? */
 import { connect } from '#client';
+import { type Cores, coresText, countCores } from './kit/cpu.ts';
 import { LoadConnection, loadBatch, maskedFrame, RECORD_BYTES } from './kit/load.ts';
 import { nativeIngest } from './kit/native.ts';
 import { options } from './kit/options.ts';
@@ -12,10 +13,11 @@ interface Run {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
+  readonly cores: Cores;
 }
 
 export async function measureIngest(
-  url: string,
+  server: ServerProcess,
   batchBytes: number,
   seconds: number,
   connections: number,
@@ -28,20 +30,23 @@ export async function measureIngest(
   );
   const loads = await Promise.all(
     Array.from({ length: connections }, (_, i) =>
-      LoadConnection.open(url, [...frames.slice(i % partitions), ...frames.slice(0, i % partitions)]),
+      LoadConnection.open(server.url, [...frames.slice(i % partitions), ...frames.slice(0, i % partitions)]),
     ),
   );
   for (const load of loads) load.start(window);
   await sleep(1);
   const before = loads.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
   for (const load of loads) load.latencies.length = 0;
+  const coresUsed = countCores(server);
   const startedAt = performance.now();
   await sleep(seconds);
+  const cores = coresUsed();
   const elapsed = (performance.now() - startedAt) / 1000;
   const done = loads.reduce((sum, { acknowledged }) => sum + acknowledged, 0) - before;
   const latencies = loads.flatMap((load) => load.latencies);
   await Promise.all(loads.map((load) => load.drain()));
-  return { perSecond: (done * count) / elapsed, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) };
+  const perSecond = (done * count) / elapsed;
+  return { perSecond, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), cores };
 }
 
 function sleep(seconds: number): Promise<void> {
@@ -68,7 +73,7 @@ export async function run(): Promise<void> {
       // Retention keeps the disk small; segments roll and are unlinked as in production.
       await client.admin.createTopic(TOPIC, { partitions, retention_bytes: 128 * 1024 * 1024 });
       client.close();
-      runs.push(await measureIngest(server.url, size, seconds, connections, Math.ceil(windowBytes / size), partitions));
+      runs.push(await measureIngest(server, size, seconds, connections, Math.ceil(windowBytes / size), partitions));
       await server.stop();
       const ceiling = nativeIngest(size, seconds);
       if (ceiling !== undefined) native.push(ceiling);
@@ -87,6 +92,7 @@ export async function run(): Promise<void> {
           'ack p50, p99',
           `${fixed(spread(runs.map((one) => one.p50)).median)} ms, ${fixed(spread(runs.map((one) => one.p99)).median)} ms`,
         ],
+        ['processor', coresText(runs.map(({ cores }) => cores))],
         [
           'native ceiling',
           ceiling === undefined ? 'not built (make and gcc are needed)' : `${whole(ceiling)} records/s, ratio ${ratio}`,

@@ -40,7 +40,7 @@ export async function run(): Promise<void> {
   await server.start();
   const client = connect({ url: server.url });
   await client.admin.createTopic(TOPIC, { partitions: 8 });
-  await measureIngest(server.url, 65_536, seconds, 4, 32, 8);
+  await measureIngest(server, 65_536, seconds, 4, 32, 8);
   const stored = (await client.admin.partitions(TOPIC)).reduce((sum, { durable }) => sum + durable, 0);
   client.close();
   const batches: number[] = [];

@@ -1,6 +1,7 @@
 /** How many records a second, one in each WebSocket message, pipelined, fsync before each acknowledgement? */
 import { randomBytes } from 'node:crypto';
 import { connect } from '#client';
+import { type Cores, coresText, countCores } from './kit/cpu.ts';
 import { LoadConnection, maskedFrame, RECORD_BYTES } from './kit/load.ts';
 import { options } from './kit/options.ts';
 import { fixed, percentile, printResult, printTable, spread, whole } from './kit/report.ts';
@@ -14,6 +15,7 @@ export async function run(): Promise<void> {
   const rates: number[] = [];
   const p50: number[] = [];
   const p99: number[] = [];
+  const cores: Cores[] = [];
   for (let i = 0; i < repeat; i++) {
     const server = new ServerProcess();
     await server.start();
@@ -29,9 +31,11 @@ export async function run(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const before = loads.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
     for (const load of loads) load.latencies.length = 0;
+    const coresUsed = countCores(server);
     const startedAt = performance.now();
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     const done = loads.reduce((sum, { acknowledged }) => sum + acknowledged, 0) - before;
+    cores.push(coresUsed());
     rates.push(done / ((performance.now() - startedAt) / 1000));
     const latencies = loads.flatMap((load) => load.latencies);
     p50.push(percentile(latencies, 0.5));
@@ -45,6 +49,7 @@ export async function run(): Promise<void> {
     [
       ['records/s', `${whole(rate.median)} (${whole(rate.min)} to ${whole(rate.max)}, ${repeat} runs)`],
       ['ack p50, p99', `${fixed(spread(p50).median)} ms, ${fixed(spread(p99).median)} ms`],
+      ['processor', coresText(cores)],
     ],
   );
   printResult({

@@ -1,12 +1,14 @@
 /** The built server as a process of its own, on a data folder that goes away with it. Used by the demo and the benches. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+/** The kernel counts processor time in these, on every Linux. */
+const TICKS_PER_S = 100;
 const ADDRESS = /listening on (http:\/\/\S+:(\d+))/;
 
 export class ServerProcess {
@@ -75,6 +77,14 @@ export class ServerProcess {
       else bytes += statSync(path, { throwIfNoEntry: false })?.blocks ?? 0;
     }
     return folder === this.data ? bytes * 512 : bytes;
+  }
+
+  /** Seconds of processor time the server has used, all its threads; 0 where /proc does not say. */
+  cpuSeconds(): number {
+    const path = `/proc/${this.pid}/stat`;
+    if (!existsSync(path)) return 0;
+    const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
   }
 
   /** A figure of /metrics by the start of its line; 0 when it is not there. */
