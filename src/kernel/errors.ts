@@ -66,6 +66,9 @@ export const ERROR_TABLE = {
   // Processors
   PROCESSOR_INVALID: kind(400, false, 'The definition of a processor is not valid'),
   PROCESSOR_FAILED: kind(500, false, 'The code of a processor failed on a record'),
+  PROCESSOR_TIMEOUT: kind(504, false, 'A processor took too long over a record'),
+  PROCESSOR_MEMORY: kind(507, false, 'A processor took too much memory'),
+  PROCESSOR_CRASHED: kind(500, false, 'The worker thread of a processor ended'),
   VALUE_MALFORMED: kind(422, false, 'A key or value is not in the format its topic was declared with'),
   STATE_FULL: kind(507, false, 'The state or a table of a processor is larger than allowed'),
   // The store and the process

@@ -60,6 +60,10 @@ export const DEFAULT_LIMITS = {
   tableBytesMax: 256 * MIB,
   /** What one run of a processor gives and the state it touches: a run that reaches it ends early. */
   processorRunBytesMax: 16 * MIB,
+  /** Bytes in workers and on their way to the log, of all processors together. */
+  processingInFlightBytesMax: 64 * MIB,
+  /** Heap of one worker thread; a processor that needs more is stopped with PROCESSOR_MEMORY. */
+  workerHeapBytesMax: 1024 * MIB,
   /** How long a partition that moves waits for its old member to acknowledge what it was sent. */
   rebalanceDrainMs: 3_000,
   /** How long a graceful shutdown waits for connections to drain. */
