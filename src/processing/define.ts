@@ -42,7 +42,8 @@ export interface RawBatch<I extends Serdes = Serdes> {
   readonly partition: number;
   /**
    * Whole record batches as stored. They may hold records below `from`, at or beyond `until`, or to be left out, all of
-   * which `records` has sorted out; a record is blamed for a failure only when it was read from there.
+   * which `records` has sorted out. A failure is blamed on the record that was taken from there last, or on that of
+   * `context.at`; on none when neither was used.
    */
   readonly bytes: Uint8Array;
   readonly from: number;
@@ -71,6 +72,8 @@ export interface RawContext<O extends Serdes = Serdes, T extends Serdes = Serdes
   /** Epoch milliseconds, the same for the whole run. */
   readonly now: number;
   readonly state: RawState;
+  /** From here on a failure is this record's; for code that takes the records first and works on them then. */
+  at(record: StreamRecord): void;
   emit<N extends keyof O & string>(topic: N, record: EmittedRecord<ValueOf<O[N]>>): void;
   row<N extends keyof T & string>(table: N, key: string): ValueOf<T[N]> | undefined;
 }

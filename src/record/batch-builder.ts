@@ -103,6 +103,50 @@ export class BatchBuilder {
     return this.#count++;
   }
 
+  /**
+   * As `add`, from pieces of other buffers: a length of -1 is null, `headers` is a header section as a `RecordCursor`
+   * points to it (null: none). What goes from batch to batch unchanged is copied once, and nothing is made for it.
+   */
+  addPieces(
+    key: Uint8Array,
+    keyAt: number,
+    keyLength: number,
+    value: Uint8Array,
+    valueAt: number,
+    valueLength: number,
+    headers: Uint8Array | null,
+    headersAt: number,
+    headersEnd: number,
+    timestamp: number,
+  ): void {
+    if (this.#count === 0) {
+      this.#baseTimestamp = timestamp;
+      this.#maxTimestamp = timestamp;
+    } else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
+    const timestampDelta = timestamp - this.#baseTimestamp;
+    const headerBytes = headers === null ? 1 : headersEnd - headersAt;
+    const pieces = Math.max(keyLength, 0) + Math.max(valueLength, 0) + headerBytes;
+    const body =
+      1 +
+      varintBytes(timestampDelta) +
+      varintBytes(this.#count) +
+      varintBytes(keyLength) +
+      varintBytes(valueLength) +
+      pieces;
+    this.#reserve(body + RECORD_FRAME_BYTES_MAX);
+    const bytes = this.#bytes;
+    let at = writeVarint(bytes, this.#at, body);
+    bytes[at++] = 0;
+    at = writeVarint(bytes, at, timestampDelta);
+    at = writeVarint(bytes, at, this.#count);
+    at = writePiece(bytes, writeVarint(bytes, at, keyLength), key, keyAt, keyLength);
+    at = writePiece(bytes, writeVarint(bytes, at, valueLength), value, valueAt, valueLength);
+    if (headers === null) bytes[at++] = 0;
+    else at = writePiece(bytes, at, headers, headersAt, headerBytes);
+    this.#at = at;
+    this.#count++;
+  }
+
   /** The batch. `lastOffsetDelta` is that of the last record unless the caller keeps a longer range. */
   finish(options: FinishOptions = {}, lastOffsetDelta: number = this.#count - 1): Uint8Array {
     assert(this.#count > 0, 'a batch has at least one record');
@@ -139,6 +183,15 @@ export class BatchBuilder {
     larger.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = larger;
   }
+}
+
+/** Below this a loop is faster than the call that copies. */
+const LOOP_BYTES_MAX = 32;
+
+function writePiece(into: Uint8Array, at: number, from: Uint8Array, start: number, length: number): number {
+  if (length > LOOP_BYTES_MAX) into.set(from.subarray(start, start + length), at);
+  else for (let i = 0; i < length; i++) into[at + i] = from[start + i] as number;
+  return length > 0 ? at + length : at;
 }
 
 function fieldBytes(field: Uint8Array | null): number {

@@ -25,3 +25,4 @@ export {
   verifyBatch,
 } from './layout.ts';
 export { murmur2, partitionForKey } from './partitioner.ts';
+export { RecordCursor, readHeaders } from './record-cursor.ts';
