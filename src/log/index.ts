@@ -1,6 +1,16 @@
 /** The log: its contract, the reference engine, consumer groups, and what every engine shares. */
 export { checkBatch, checkOffsetCommit, checkStateChange } from './append-rules.ts';
 export * from './contract.ts';
+export {
+  type DeadLetter,
+  deadLetterBatch,
+  deadLetterRecord,
+  deadTopicName,
+  ensureDeadTopic,
+  readDeadLetter,
+  topicOfDead,
+  valueOmitted,
+} from './dead-letters.ts';
 export { GroupCoordinator, type GroupDescription } from './group-coordinator.ts';
 export type { AssignedPartition, Member, MemberListener, MemberOptions, TopicPartition } from './member.ts';
 export { MemoryLog } from './memory-log.ts';
