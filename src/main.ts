@@ -7,7 +7,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runCli, type ServeOptions } from '#cli';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
-import { openResources } from '#resource';
+import { Processors, settingsOf } from '#processing';
+import { openResources, type ProcessorSpec, processorKind } from '#resource';
 import { type Server, startServer } from '#server';
 
 const EVENT_LOOP_RESOLUTION_MS = 1;
@@ -24,12 +25,23 @@ async function serve(options: ServeOptions): Promise<Running> {
   measureProcess(metrics);
   const log = await openLmdbLog({ directory: options.data, limits, clock: systemClock, logger, metrics });
   try {
-    const { resources, keys } = await openResources(log, systemClock);
+    const processors = new Processors({ log, limits, clock: systemClock, logger, metrics }, options.workers);
+    const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
+    const { resources, keys } = await openResources(log, systemClock, [
+      processorKind({
+        deploy: async (name, spec) => processors.deploy(name, settings(spec)),
+        remove: (name) => processors.remove(name),
+      }),
+    ]);
+    for (const { name, spec } of resources.list('processor')) {
+      await processors.restore(name, () => settings(spec as unknown as ProcessorSpec));
+    }
     const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
     const server = await startServer({
       log,
       resources,
       keys,
+      processors,
       limits,
       logger,
       metrics,
@@ -39,15 +51,16 @@ async function serve(options: ServeOptions): Promise<Running> {
       allowedOrigins,
       backup: (directory) => log.backup(directory),
     });
-    return { url: server.url, stop: () => stop(server, log) };
+    return { url: server.url, stop: () => stop(server, processors, log) };
   } catch (error) {
     await log.close();
     throw error;
   }
 }
 
-async function stop(server: Server, log: LmdbLog): Promise<void> {
+async function stop(server: Server, processors: Processors, log: LmdbLog): Promise<void> {
   await server.close();
+  await processors.close();
   await log.close();
 }
 

@@ -10,6 +10,10 @@ export interface ServeOptions {
   readonly allowInsecure: boolean;
   readonly autoCreateTopics: boolean;
   readonly allowedOrigins: readonly string[];
+  /** The folder that holds the modules of processors. */
+  readonly processors: string;
+  /** Worker threads for processors; 0: as many as the machine runs at once. */
+  readonly workers: number;
   readonly logLevel: LogLevel;
   /** Limits to change, by name; checked when the server starts. */
   readonly limits: Readonly<Record<string, number>>;

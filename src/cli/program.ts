@@ -7,6 +7,7 @@ import { consumeCommand } from './commands/consume.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { groupsCommand } from './commands/groups.ts';
 import { keysCommand } from './commands/keys.ts';
+import { processorsCommand } from './commands/processors.ts';
 import { produceCommand } from './commands/produce.ts';
 import { resourceCommands } from './commands/resources.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -32,6 +33,7 @@ export async function runCli(args: readonly string[], acts: Acts): Promise<void>
     produceCommand(),
     consumeCommand(),
     groupsCommand(),
+    processorsCommand(),
     keysCommand(),
     benchCommand(),
     ...storeCommands(acts),

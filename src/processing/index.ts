@@ -1,6 +1,10 @@
-/** Stream processors: how they are declared, and what runs one partition of one. Knows nothing of threads or storage. */
+/** Stream processors: how they are declared, what runs one partition of one, and what runs them all on worker threads. */
 export { type Definition, defineProcessor, isDefinition } from './define.ts';
 export { Instance } from './instance.ts';
+export type { Activity, PartitionStatus } from './runtime/processor.ts';
+export { type ProcessorStatus, Processors, type ResetTarget } from './runtime/processors.ts';
+export { stateSpaceOf } from './runtime/settings.ts';
+export { settingsOf } from './runtime/spec.ts';
 export { MaterialisedTable } from './table.ts';
 export {
   type DeadLetter,

@@ -9,6 +9,7 @@ import { topicKind } from './topic-kind.ts';
 
 export type { ApiKeys, KeyInfo } from './api-keys.ts';
 export type { Change, Document, HistoryEntry, Kind, Spec } from './document.ts';
+export { type ProcessorSpec, type ProcessorTarget, processorKind } from './processor-kind.ts';
 export type { ChangeOptions, Resources } from './resources.ts';
 
 /** Opens the resources of a log with the engine's own kinds and those of later layers. */

@@ -4,6 +4,7 @@
  */
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
 import type { GroupCoordinator, Log, Topic } from '#log';
+import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { Partitioner } from './produce/partitioner.ts';
 import type { ProducerRegistry } from './produce/producers.ts';
@@ -21,6 +22,7 @@ export interface ServerContext {
   readonly groups: GroupCoordinator;
   readonly resources: Resources;
   readonly keys: ApiKeys;
+  readonly processors: Processors;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly metrics: Metrics;

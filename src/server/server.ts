@@ -6,6 +6,7 @@
  */
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
 import { GroupCoordinator, type Log } from '#log';
+import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { ServerContext, ServerSettings } from './context.ts';
 import { groupRoutes } from './groups/routes.ts';
@@ -15,6 +16,7 @@ import { Observer } from './http/observer.ts';
 import type { Route } from './http/route.ts';
 import { Router } from './http/router.ts';
 import { checkListen, createApp, type ListenOptions, openSocket } from './listen.ts';
+import { processorRoutes } from './processors/routes.ts';
 import { Accumulator } from './produce/accumulator.ts';
 import { Partitioner } from './produce/partitioner.ts';
 import { ProducerRegistry } from './produce/producers.ts';
@@ -31,6 +33,7 @@ export interface ServerOptions extends Partial<ServerSettings> {
   readonly log: Log;
   readonly resources: Resources;
   readonly keys: ApiKeys;
+  readonly processors: Processors;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -87,12 +90,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 function createContext(options: ServerOptions, shutdown: AbortSignal): ServerContext {
-  const { log, resources, keys, limits, logger, metrics, clock } = options;
+  const { log, resources, keys, processors, limits, logger, metrics, clock } = options;
   return {
     log,
     groups: new GroupCoordinator(log, { limits, clock }),
     resources,
     keys,
+    processors,
     limits,
     logger,
     metrics,
@@ -121,6 +125,7 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...resourceRoutes(context),
     ...keyRoutes(context),
     ...groupRoutes(context),
+    ...processorRoutes(context),
     ...backupRoutes(context),
     ...serviceRoutes(context, routes),
   ];

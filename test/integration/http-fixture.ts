@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { MemoryLog } from '#log';
+import { Processors } from '#processing';
 import { openResources } from '#resource';
 import { type ServerOptions, startServer } from '#server';
 
@@ -22,10 +23,12 @@ export async function serve(options: FixtureOptions = {}) {
   const keys = options.keys ?? opened.keys;
   if (log.findTopic('t') === undefined) await resources.put('topic', 't', { partitions: 2 }, { by: null });
   const metrics = new Metrics();
+  const processors = new Processors({ log, limits, clock: systemClock, logger: silentLogger, metrics });
   const server = await startServer({
     log,
     resources,
     keys,
+    processors,
     metrics,
     logger: silentLogger,
     clock: systemClock,
@@ -35,6 +38,7 @@ export async function serve(options: FixtureOptions = {}) {
   });
   onTestFinished(async () => {
     await server.close();
+    await processors.close();
     await log.close();
   });
   const url = (path: string) => `${server.url}${path}`;

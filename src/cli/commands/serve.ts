@@ -16,6 +16,8 @@ interface Flags {
   readonly allowInsecure: boolean;
   readonly autoCreateTopics: boolean;
   readonly allowOrigin: readonly string[];
+  readonly processors: string;
+  readonly workers: number;
   readonly logLevel: LogLevel;
   readonly limit: Readonly<Record<string, number>>;
   readonly config?: string;
@@ -33,6 +35,8 @@ export function serveCommand(acts: Acts): Command {
     .option('--allow-insecure', 'listen beyond loopback without TLS, as behind a proxy that ends it', false)
     .option('--auto-create-topics', 'a produce to an unknown topic creates it', false)
     .option('--allow-origin <origin...>', 'origins whose pages may open WebSockets; default any', [])
+    .option('--processors <dir>', 'where the modules of processors are', 'processors')
+    .option('--workers <n>', 'threads that run processors; 0: as many as the machine has cores', wholeNumber, 0)
     .addOption(
       new Option('--log-level <level>', 'what goes to stderr')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -77,6 +81,8 @@ function serveOptions(command: Command): ServeOptions {
     allowInsecure: pick('allowInsecure'),
     autoCreateTopics: pick('autoCreateTopics'),
     allowedOrigins: pick('allowOrigin'),
+    processors: pick('processors'),
+    workers: pick('workers'),
     logLevel: pick('logLevel'),
     limits: { ...(fromFile.limit ?? {}), ...flags.limit },
   };

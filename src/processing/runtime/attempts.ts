@@ -28,10 +28,10 @@ export class Attempts {
     this.#rules = rules;
   }
 
-  /** Where a run of this input from `from` on must stop. */
+  /** Where a run of this input from `from` on must stop; a record that is dead is also left behind by itself. */
   until(input: number, from: number): number | undefined {
     const suspect = this.#suspects.get(input);
-    if (suspect === undefined || suspect.dead !== undefined) return undefined;
+    if (suspect === undefined) return undefined;
     return from < suspect.offset ? suspect.offset : suspect.offset + 1;
   }
 

@@ -45,7 +45,7 @@ export class LaneSession {
     const id = `${this.#source.id}/${partition}/${++instances}`;
     const outputs = this.#inspected.outputs.map((topic) => [topic, log.topic(topic).partitions.length] as const);
     const job: PrepareJob = { instance: id, source: this.#source, name: this.#name, partition, outputs, limits, state };
-    return { id, held: valueOf(await this.lane.run<Answer<Held>>('prepare', job, LOAD_MS)) };
+    return { id, held: unwrap(await this.lane.run<Answer<Held>>('prepare', job, LOAD_MS)) };
   }
 
   drop(instance: string): void {
@@ -86,14 +86,14 @@ export class LaneSession {
       const extent = partition.extent(from, FEED_BYTES);
       if (extent === null) return;
       const job: FeedJob = { source: this.#source.id, table, extents: [extent] };
-      this.tables.set(table, valueOf(await this.lane.run<Answer<Held>>('feed', job, LOAD_MS)));
+      this.tables.set(table, unwrap(await this.lane.run<Answer<Held>>('feed', job, LOAD_MS)));
       fed[index] = extent.to;
     }
   }
 }
 
 /** @throws what the worker answered */
-export function valueOf<T>(answer: Answer<T>): T {
+export function unwrap<T>(answer: Answer<T>): T {
   if (answer.ok) return answer.value;
   throw new SluiceError(answer.code, answer.message, answer.details);
 }

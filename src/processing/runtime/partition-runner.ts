@@ -189,9 +189,9 @@ export class PartitionRunner {
     const { name, parts, counts } = this.#options;
     const { log } = parts;
     const letters = await Promise.all(
-      dead.map(async (letter) => ({
+      dead.map(async ({ stack, ...letter }) => ({
         partition: await ensureDeadTopic(log, letter.topic),
-        batch: deadLetterBatch(letter, parts.limits),
+        batch: deadLetterBatch(stack === null ? letter : { ...letter, stack }, parts.limits),
       })),
     );
     const moved = inputs.flatMap(({ topic, partition }, i) =>
@@ -205,7 +205,10 @@ export class PartitionRunner {
       offsets: moved,
       stateBlocks: state === null ? [] : [{ space: stateSpaceOf(name, this.index), block: state }],
     };
-    this.#size.observe(runMs, inputs.some(({ extent }, i) => extent !== null && (next[i] as number) < extent.to));
+    this.#size.observe(
+      runMs,
+      inputs.some(({ extent }, i) => extent !== null && (next[i] as number) < extent.to),
+    );
     this.#position = [...next];
     for (const [i, offset] of next.entries()) this.#attempts.passed(i, offset);
     this.#nextTimerAt = result.more ? parts.clock.now() : result.nextTimerAt;

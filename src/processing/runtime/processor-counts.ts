@@ -27,7 +27,8 @@ export class ProcessorCounts {
   #rate = 0;
 
   constructor(processor: string, metrics: Metrics) {
-    const counter = (name: string, help: string) => metrics.counter(`sluice_processor_${name}_total`, help, { processor });
+    const counter = (name: string, help: string) =>
+      metrics.counter(`sluice_processor_${name}_total`, help, { processor });
     this.records = counter('records', 'Records processed and committed');
     this.bytes = counter('bytes', 'Bytes of batches processed and committed');
     this.produced = counter('produced_records', 'Records produced and committed');

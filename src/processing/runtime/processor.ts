@@ -138,7 +138,12 @@ export class Processor {
 }
 
 /** Of one partition of each input: where a processor is, and what it has before it. */
-export function lagOf(log: Log, processor: string, inputs: readonly string[], index: number): PartitionStatus['inputs'] {
+export function lagOf(
+  log: Log,
+  processor: string,
+  inputs: readonly string[],
+  index: number,
+): PartitionStatus['inputs'] {
   return inputs.flatMap((topic) => {
     const partition = log.findTopic(topic)?.partitions[index];
     if (partition === undefined) return [];
@@ -154,7 +159,8 @@ export function checkTopics(log: Log, { inputs, outputs, tables }: Inspected): v
     if (log.findTopic(name) === undefined) throw invalid(`there is no topic ${name}`);
   }
   for (const name of tables) {
-    if (log.topic(name).config.cleanup !== 'compact') throw invalid(`a table must be a compacted topic, ${name} is not`);
+    if (log.topic(name).config.cleanup !== 'compact')
+      throw invalid(`a table must be a compacted topic, ${name} is not`);
   }
   for (const name of outputs) if (name.startsWith('sys.')) throw invalid(`${name} belongs to the system`);
   const counts = new Set(inputs.map((name) => log.topic(name).partitions.length));

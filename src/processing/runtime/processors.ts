@@ -10,7 +10,7 @@ import type { Partition } from '#log';
 import type { Answer, Inspected } from '../worker/protocol.ts';
 import { Credit } from './credit.ts';
 import { Lane } from './lane.ts';
-import { valueOf } from './lane-session.ts';
+import { unwrap } from './lane-session.ts';
 import { type Activity, checkTopics, lagOf, type PartitionStatus, Processor } from './processor.ts';
 import { groupOf, type ProcessingParts, type ProcessorSettings, stateSpaceOf } from './settings.ts';
 
@@ -35,7 +35,8 @@ export interface ProcessorStatus {
 export type ResetTarget = 'earliest' | 'latest' | { readonly time: number } | { readonly offsets: readonly number[] };
 
 interface Deployed {
-  readonly settings: ProcessorSettings;
+  /** Read anew with each load: a module that was missing may be there by now. */
+  readonly settings: () => ProcessorSettings;
   /** Absent while paused, or when it could not be started. */
   processor: Processor | undefined;
   inspected: Inspected | undefined;
@@ -64,7 +65,8 @@ export class Processors {
   }
 
   /** Deploys a new processor or a new version, which goes on where the old one stopped. @throws PROCESSOR_INVALID */
-  deploy(name: string, settings: ProcessorSettings): Promise<void> {
+  deploy(name: string, given: ProcessorSettings): Promise<void> {
+    const settings = () => given;
     return this.#exclusively(async () => {
       const before = this.#deployed.get(name);
       const next: Deployed = {
@@ -83,13 +85,13 @@ export class Processors {
   }
 
   /** As `deploy`, at the start of the server: one that cannot start is shown as failed and hinders nobody. */
-  async restore(name: string, settings: ProcessorSettings): Promise<void> {
+  async restore(name: string, settings: () => ProcessorSettings): Promise<void> {
     try {
-      await this.deploy(name, settings);
+      await this.deploy(name, settings());
     } catch (error) {
       this.#parts.logger.error({ err: error, processor: name }, 'a processor could not be started');
-      const failed = { settings, processor: undefined, inspected: undefined, error: asSluiceError(error), loads: 1 };
-      this.#deployed.set(name, failed);
+      const coded = asSluiceError(error);
+      this.#deployed.set(name, { settings, processor: undefined, inspected: undefined, error: coded, loads: 0 });
     }
   }
 
@@ -168,8 +170,8 @@ export class Processors {
 
   async #inspect(name: string, { settings, loads }: Deployed): Promise<Inspected> {
     const [lane] = this.#lanesReady();
-    const source = sourceOf(name, settings, loads);
-    const inspected = valueOf(await (lane as Lane).run<Answer<Inspected>>('inspect', source, INSPECT_MS));
+    const source = sourceOf(name, settings(), loads);
+    const inspected = unwrap(await (lane as Lane).run<Answer<Inspected>>('inspect', source, INSPECT_MS));
     checkTopics(this.#parts.log, inspected);
     return inspected;
   }
@@ -178,7 +180,7 @@ export class Processors {
     const { settings, inspected, loads } = deployed;
     deployed.processor = new Processor({
       name,
-      settings: { ...settings, source: sourceOf(name, settings, loads) },
+      settings: { ...settings(), source: sourceOf(name, settings(), loads) },
       inspected: inspected as Inspected,
       lanes: this.#lanesReady(),
       credit: this.#credit as Credit,
@@ -192,8 +194,7 @@ export class Processors {
       const { log, limits, logger, metrics } = this.#parts;
       this.#lanes = Array.from(
         { length: this.#laneCount },
-        (_, index) =>
-          new Lane({ index, reader: log.readerSource, heapBytesMax: limits.workerHeapBytesMax, logger }),
+        (_, index) => new Lane({ index, reader: log.readerSource, heapBytesMax: limits.workerHeapBytesMax, logger }),
       );
       this.#credit = new Credit(limits.processingInFlightBytesMax, this.#laneCount, metrics);
       metrics.gauge('sluice_processing_lane_queue', 'Jobs that wait for a worker thread or run on it', () =>

@@ -4,12 +4,12 @@
  */
 import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
+import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { asSluiceError, SluiceError } from '#kernel';
 import { type LogReader, openReader } from '#log';
-import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { type Definition, isDefinition } from '../define.ts';
 import { Instance } from '../instance.ts';
-import { Table } from '../table.ts';
+import { MaterialisedTable } from '../table.ts';
 import { ProcessingFault, type RunResult, type Task } from '../task.ts';
 import {
   type Answer,
@@ -31,7 +31,7 @@ const progress = new Float64Array(setup.progress);
 const reader: Promise<LogReader> = openReader(setup.reader);
 const definitions = new Map<string, Promise<Definition>>();
 /** By the definition's id, then by topic. */
-const tables = new Map<string, Map<string, Table>>();
+const tables = new Map<string, Map<string, MaterialisedTable>>();
 const instances = new Map<string, Instance>();
 
 /** @throws PROCESSOR_INVALID */
@@ -87,7 +87,7 @@ async function prepareInstance(job: PrepareJob): Promise<Held> {
   const definition = await load(source);
   const own = tablesOf(source.id);
   for (const [topic, serde] of Object.entries(definition.tables)) {
-    if (!own.has(topic)) own.set(topic, new Table(topic, serde, limits));
+    if (!own.has(topic)) own.set(topic, new MaterialisedTable(serde, limits));
   }
   const instance = new Instance({
     definition,
@@ -95,15 +95,27 @@ async function prepareInstance(job: PrepareJob): Promise<Held> {
     partition,
     outputs: new Map(outputs),
     limits,
-    table: (topic) => own.get(topic) as Table,
+    table: (topic) => own.get(topic) as MaterialisedTable,
   });
-  instance.load((await reader).state(state));
+  const held = { entries: 0, bytes: 0 };
+  instance.load(counted((await reader).state(state), held));
   instances.set(id, instance);
-  return { entries: instance.stateEntries, bytes: instance.stateBytes };
+  return held;
 }
 
-function tablesOf(id: string): Map<string, Table> {
-  const own = tables.get(id) ?? new Map<string, Table>();
+function* counted(
+  entries: Iterable<readonly [key: string, value: Uint8Array]>,
+  held: { entries: number; bytes: number },
+): Iterable<readonly [key: string, value: Uint8Array]> {
+  for (const entry of entries) {
+    held.entries++;
+    held.bytes += entry[0].length + entry[1].length;
+    yield entry;
+  }
+}
+
+function tablesOf(id: string): Map<string, MaterialisedTable> {
+  const own = tables.get(id) ?? new Map<string, MaterialisedTable>();
   tables.set(id, own);
   return own;
 }
@@ -150,7 +162,10 @@ export async function run(job: RunJob): Promise<RunReply> {
   try {
     task.at(-1, -1);
     const result = await instance.run(task);
-    const whole = { ...result, next: result.next.map((next, i) => endOf(next, ends[i] as number, job.inputs[i]?.until)) };
+    const whole = {
+      ...result,
+      next: result.next.map((next, i) => endOf(next, ends[i] as number, job.inputs[i]?.until)),
+    };
     return transferred({ kind: 'done', result: whole, runMs: performance.now() - startedAt });
   } catch (error) {
     return refusal(error);
