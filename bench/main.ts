@@ -15,6 +15,11 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     question: 'does throughput hold, and disk and memory stay bounded, under retention',
     load: () => import('./retention.ts'),
   },
+  process: { question: 'records/s of a stateless processor, log to log', load: () => import('./process.ts') },
+  aggregate: {
+    question: 'records/s of a keyed count, and its state after a kill',
+    load: () => import('./aggregate.ts'),
+  },
   scale: {
     question: 'memory and start-up with many partitions, topics and connections',
     load: () => import('./scale.ts'),
