@@ -21,6 +21,8 @@ export interface TopicRecord {
 
 /** Entries of state in one transaction of a fold, which holds up this thread while it is being put together. */
 const FOLD_ENTRIES = 5_000;
+/** Entries that are sorted together. */
+const SLICE_ENTRIES = 25_000;
 
 export class Catalog {
   readonly topics = new Map<number, TopicRecord>();
@@ -225,19 +227,32 @@ export class Catalog {
   }
 
   async #foldState(layer: StateOverlay): Promise<void> {
-    for (const { space, cleared, changes } of layer.spaces()) {
-      if (cleared) await this.#clearState(space);
-      const rest = changes[Symbol.iterator]();
-      for (let next = rest.next(); next.done !== true; ) {
-        await this.#meta.batch(() => {
-          for (let i = 0; i < FOLD_ENTRIES && next.done !== true; i++, next = rest.next()) {
-            const [key, value] = next.value;
-            if (value === null) void this.#meta.remove(['state', space, key]);
-            else void this.#meta.put(['state', space, key], value);
-          }
-        });
+    for (const space of layer.spaces()) {
+      if (layer.isCleared(space)) await this.#clearState(space);
+      for (const slice of layer.slices(space, SLICE_ENTRIES)) {
+        if (slice.length === 0) await new Promise((resolve) => setImmediate(resolve));
+        for (let from = 0; from < slice.length; from += FOLD_ENTRIES) {
+          await this.#meta.batch(() => {
+            for (const [key, value] of slice.slice(from, from + FOLD_ENTRIES)) {
+              if (value === null) void this.#meta.remove(['state', space, key]);
+              else void this.#meta.put(['state', space, key], value);
+            }
+          });
+        }
       }
     }
+  }
+
+  /** Changes of state that are not in `meta` yet, about. */
+  get unfoldedBytes(): number {
+    return this.#layers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** What a reader has to lay over what it finds in `meta`. */
+  stateBlocks(space: string): { cleared: boolean; blocks: Uint8Array[] } {
+    const from = this.#layers.findLastIndex((layer) => layer.isCleared(space));
+    const blocks = this.#layers.slice(Math.max(from, 0)).flatMap((layer) => layer.blocks(space));
+    return { cleared: from !== -1, blocks };
   }
 
   async #clearState(space: string): Promise<void> {

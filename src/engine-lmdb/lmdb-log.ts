@@ -280,6 +280,7 @@ export class LmdbLog implements Log {
 
   async commit(request: CommitRequest): Promise<Appended[]> {
     const entries = commitEntries(this, request);
+    if (request.stateBlocks !== undefined) this.#admitState(request.stateBlocks);
     this.#commits.admit((request.appends ?? []).reduce((sum, { batch }) => sum + batch.length, 0));
     const accepted: Accepted[] = [];
     try {
@@ -292,6 +293,15 @@ export class LmdbLog implements Log {
     }
     if (accepted.length === 0 && entries.length === 0) return [];
     return this.#commits.enqueueAll(accepted, entries);
+  }
+
+  /** @throws LOG_BUSY when state changes faster than it can be folded */
+  #admitState(blocks: NonNullable<CommitRequest['stateBlocks']>): void {
+    const waiting = this.#catalog.unfoldedBytes;
+    const bytes = blocks.reduce((sum, { block }) => sum + block.length, 0);
+    if (waiting === 0 || waiting + bytes <= this.#limits.unfoldedStateBytesMax) return;
+    this.#maintenance.foldSoon();
+    throw new SluiceError('LOG_BUSY', `${waiting} bytes of state wait to be folded`, { pending: waiting });
   }
 
   committedOffset(group: string, topic: string, partition: number): number | undefined {
@@ -326,11 +336,10 @@ export class LmdbLog implements Log {
     return { module: new URL(file, import.meta.url).href, options };
   }
 
-  /** Readers see `meta`, so what is not in it yet goes there now. */
+  /** Readers see `meta`; what is not in it yet goes with the extent. */
   async stateExtent(space: string): Promise<StateExtent> {
     this.#commits.requireOpen();
-    await this.#catalog.fold();
-    return { space, source: null };
+    return { space, source: this.#catalog.stateBlocks(space) };
   }
 
   get pendingBytes(): number {

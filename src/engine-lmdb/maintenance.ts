@@ -28,6 +28,9 @@ interface MaintenanceParts {
 }
 
 const INTERVAL_MS = 1_000;
+/** The journal is folded when so much time has passed, or so much state has changed. */
+const FOLD_MS = 10_000;
+const FOLD_BYTES = 64 * 1024 * 1024;
 /** A sealed segment is rewritten when less than this part of it is alive. */
 const LIVE_MIN = 0.5;
 /** Compaction runs when this part of a partition's sealed bytes has not been compacted. */
@@ -39,11 +42,14 @@ export class Maintenance {
   readonly #removed: Counter;
   readonly #rewritten: Counter;
   #running: Promise<void> | undefined;
+  #foldedAt = 0;
+  #folding: Promise<void> | undefined;
   #sealing = new Set<Promise<void>>();
   #closed = false;
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
+    this.#foldedAt = parts.clock.monotonic();
     const { metrics } = parts;
     this.#removed = metrics.counter('sluice_log_segments_removed_total', 'Segments removed by retention or deletion');
     this.#rewritten = metrics.counter('sluice_log_segments_rewritten_total', 'Segments rewritten by compaction');
@@ -72,11 +78,31 @@ export class Maintenance {
     await this.paused(async () => {
       if (this.#closed) return;
       if (thorough) await this.sealActive();
-      await this.#parts.catalog.fold();
+      if (thorough || this.#isFoldDue()) await this.#fold();
       await this.#applyRetention();
       await this.#compact(thorough);
       await this.#removeDead();
     });
+  }
+
+  /** State that changes over and over is folded the less often the better: only its last value costs anything. */
+  #isFoldDue(): boolean {
+    const { catalog, clock } = this.#parts;
+    return clock.monotonic() - this.#foldedAt >= FOLD_MS || catalog.unfoldedBytes >= FOLD_BYTES;
+  }
+
+  async #fold(): Promise<void> {
+    await this.#parts.catalog.fold();
+    this.#foldedAt = this.#parts.clock.monotonic();
+  }
+
+  /** There is more unfolded state than there may be. */
+  foldSoon(): void {
+    this.#folding ??= this.#fold()
+      .catch((error: unknown) => this.#warn(error))
+      .finally(() => {
+        this.#folding = undefined;
+      });
   }
 
   /** Runs `work` while no pass is under way and none begins. */

@@ -7,7 +7,7 @@
  */
 import { existsSync } from 'node:fs';
 import { SluiceError } from '#kernel';
-import type { Chunk, Extent, LogReader, StateExtent } from '#log';
+import { type Chunk, type Extent, iterateStateBlock, type LogReader, type StateExtent } from '#log';
 import { type CursorSource, LmdbCursor } from './cursor.ts';
 import type { LmdbExtentSource } from './extent.ts';
 import { openMeta, stateEntries } from './meta.ts';
@@ -81,10 +81,26 @@ class LmdbReader implements LogReader {
     void oldest.close();
   }
 
-  *state({ space }: StateExtent): Iterable<readonly [string, Uint8Array]> {
+  *state({ space, source }: StateExtent): Iterable<readonly [string, Uint8Array]> {
+    const { cleared, blocks } = source as { cleared: boolean; blocks: readonly Uint8Array[] };
+    // Newest first: of each key the first one met is the one that holds, and needs not to be looked up again.
+    const met = new Set<string>();
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      const changes = [...iterateStateBlock(blocks[i] as Uint8Array)];
+      for (let j = changes.length - 1; j >= 0; j--) {
+        const [key, value] = changes[j] as (typeof changes)[number];
+        const before = met.size;
+        if (met.add(key).size === before || value === null) continue;
+        yield [key, value];
+      }
+    }
+    if (!cleared) yield* this.#folded(space, met);
+  }
+
+  *#folded(space: string, met: ReadonlySet<string>): Iterable<readonly [string, Uint8Array]> {
     const meta = openMeta(this.#options.directory, true);
     try {
-      yield* stateEntries(meta, space);
+      for (const entry of stateEntries(meta, space)) if (met.size === 0 || !met.has(entry[0])) yield entry;
     } finally {
       void meta.close();
     }

@@ -2,7 +2,10 @@
  * Changes of state that are durable in the journal and not yet in `meta`, newest last. A block stays one piece until
  * somebody asks for a key of its space: what a worker thread has packed costs this thread nothing on its way to `meta`.
  */
-import { iterateStateBlock } from '#log';
+import { encodeStateBlock, iterateStateBlock } from '#log';
+
+/** Memory of a single change beside its key and value, about. */
+const ENTRY_BYTES = 64;
 
 type Value = Uint8Array | null;
 
@@ -17,10 +20,8 @@ interface Space {
 
 export class StateOverlay {
   readonly #spaces = new Map<string, Space>();
-
-  get isEmpty(): boolean {
-    return this.#spaces.size === 0;
-  }
+  /** About, of what was put in. */
+  bytes = 0;
 
   #space(name: string): Space {
     let space = this.#spaces.get(name);
@@ -34,10 +35,12 @@ export class StateOverlay {
   set(space: string, key: string, value: Value): void {
     this.index(space);
     this.#space(space).index.set(key, value);
+    this.bytes += ENTRY_BYTES + key.length + (value?.length ?? 0);
   }
 
   addBlock(space: string, block: Uint8Array): void {
     this.#space(space).blocks.push(block);
+    this.bytes += block.length;
   }
 
   clear(space: string): void {
@@ -59,14 +62,39 @@ export class StateOverlay {
     return space.index;
   }
 
-  /** Everything, space by space: what is to become of `meta`. */
-  *spaces(): Iterable<{ space: string; cleared: boolean; changes: Iterable<readonly [key: string, value: Value]> }> {
-    for (const [space, { cleared, index, blocks }] of this.#spaces)
-      yield { space, cleared, changes: all(index, blocks) };
+  /** The changes of a space in their order, as blocks: plain data. */
+  blocks(name: string): Uint8Array[] {
+    const space = this.#spaces.get(name);
+    if (space === undefined) return [];
+    return space.index.size === 0 ? space.blocks : [encodeStateBlock(space.index), ...space.blocks];
+  }
+
+  spaces(): Iterable<string> {
+    return this.#spaces.keys();
+  }
+
+  /**
+   * The newest change of each key of a space, in slices of about `entries` that are sorted in themselves: neighbours go
+   * to the same pages of the store. A slice costs a few milliseconds; whoever takes them lets others work in between.
+   */
+  *slices(name: string, entries: number): Iterable<(readonly [key: string, value: Value])[]> {
+    const space = this.#spaces.get(name);
+    if (space === undefined) return;
+    for (const block of space.blocks) {
+      for (const [key, value] of iterateStateBlock(block)) space.index.set(key, value);
+      yield [];
+    }
+    space.blocks = [];
+    let slice: (readonly [string, Value])[] = [];
+    for (const entry of space.index) {
+      if (slice.push(entry) < entries) continue;
+      yield sorted(slice);
+      slice = [];
+    }
+    yield sorted(slice);
   }
 }
 
-function* all(index: Map<string, Value>, blocks: readonly Uint8Array[]): Iterable<readonly [string, Value]> {
-  yield* index;
-  for (const block of blocks) yield* iterateStateBlock(block);
+function sorted<T extends readonly [string, unknown]>(slice: T[]): T[] {
+  return slice.sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -50,6 +50,8 @@ export const DEFAULT_LIMITS = {
   producersPerPartitionMax: 10_000,
   /** An idempotent producer silent for this long is forgotten. */
   producerIdleMs: 7 * 24 * 3_600_000,
+  /** Changes of state in blocks that are not folded yet; beyond it a commit with more is refused with LOG_BUSY. */
+  unfoldedStateBytesMax: 128 * MIB,
   /** A segment is sealed when it holds this much. */
   segmentBytes: 128 * MIB,
   /** Sealed segments kept open for reading. */
@@ -86,7 +88,6 @@ export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   assert(limits.batchBytesMax <= limits.requestBytesMax, 'batchBytesMax must not exceed requestBytesMax');
   assert(limits.batchBytesMax <= limits.connectionCreditBytes, 'a credit must admit one whole batch');
   assert(limits.connectionCreditBytes <= limits.pendingBytesMax, 'one credit must fit in pendingBytesMax');
-  assert(limits.processorRunBytesMax <= limits.pendingBytesMax, 'one run must fit in pendingBytesMax');
   assert(limits.batchBytesMax * 2 <= limits.segmentBytes, 'a segment must hold more than one batch');
   return limits;
 }

@@ -41,7 +41,10 @@ export class LaneSession {
   }
 
   async prepare(partition: number, state: StateExtent): Promise<{ id: string; held: Held }> {
-    const { log, limits } = this.#parts;
+    const { log } = this.#parts;
+    const { processorRunBytesMax, pendingBytesMax } = this.#parts.limits;
+    // What one run gives must fit into the log at once.
+    const limits = { ...this.#parts.limits, processorRunBytesMax: Math.min(processorRunBytesMax, pendingBytesMax / 2) };
     const id = `${this.#source.id}/${partition}/${++instances}`;
     const outputs = this.#inspected.outputs.map((topic) => [topic, log.topic(topic).partitions.length] as const);
     const job: PrepareJob = { instance: id, source: this.#source, name: this.#name, partition, outputs, limits, state };

@@ -13,6 +13,8 @@ import { NOTHING_RUNS, type WorkerSetup } from '../worker/protocol.ts';
 
 const ENTRY = fileURLToPath(new URL('../worker/entry.js', import.meta.url));
 const MIB = 1024 * 1024;
+/** Most of what a run makes is garbage at its end; with the default of 16 much of it would be copied first. */
+const YOUNG_GENERATION_MIB = 64;
 
 export interface LaneOptions {
   readonly index: number;
@@ -72,7 +74,10 @@ export class Lane {
       maxThreads: 1,
       atomics: 'disabled',
       workerData: setup,
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytesMax / MIB) },
+      resourceLimits: {
+        maxOldGenerationSizeMb: Math.ceil(heapBytesMax / MIB),
+        maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
+      },
       recordTiming: false,
     });
     // A thread that dies without a job is replaced like any other.

@@ -22,8 +22,10 @@ import { RunSize } from './run-size.ts';
 import { groupOf, type ProcessingParts, type ProcessorSettings, stateSpaceOf } from './settings.ts';
 import { Wake } from './wake.ts';
 
-/** Waiting for room in the log, or for a disk that is full. */
+/** Before it is tried again after the disk was full or a commit failed. */
 const RETRY_MS = 250;
+/** Before it is tried again when the log has no room. */
+const BUSY_MS = 10;
 
 export interface RunnerOptions {
   readonly name: string;
@@ -237,12 +239,7 @@ export class PartitionRunner {
         return;
       } catch (error) {
         if (!(error instanceof SluiceError && error.code === 'LOG_BUSY')) throw error;
-        await new Promise<void>((resolve) => {
-          const end = log.onCommit(() => {
-            end();
-            resolve();
-          });
-        });
+        await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
       }
     }
   }
