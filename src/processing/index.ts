@@ -1,5 +1,5 @@
 /** Stream processors: how they are declared, what runs one partition of one, and what runs them all on worker threads. */
-export { type Definition, defineProcessor, isDefinition } from './define.ts';
+export { type Definition, isDefinition } from './define.ts';
 export { Instance } from './instance.ts';
 export type { Activity, PartitionStatus } from './runtime/processor.ts';
 export { type ProcessorStatus, Processors, type ResetTarget } from './runtime/processors.ts';

@@ -28,7 +28,7 @@ const SCRATCH_BYTES_KEPT_MAX = 1024 * 1024;
 let scratch: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
 /** The UTF-8 of `text`, in memory that the next call uses again. */
-export function encodeText(text: string): Buffer {
+function encodeText(text: string): Buffer {
   const needed = text.length * 3;
   if (needed <= scratch.length) return scratch.subarray(0, scratch.write(text, 0, 'utf8'));
   if (needed > SCRATCH_BYTES_KEPT_MAX) return Buffer.from(text, 'utf8');
@@ -68,7 +68,11 @@ const TEXT_SERDE: Serde<string> = {
 
 const BYTES_SERDE: Serde<Uint8Array> = {
   contentType: 'application/octet-stream',
-  decode: (bytes, from, to) => Uint8Array.prototype.slice.call(bytes, from, to),
+  decode(bytes, from, to) {
+    const copy = new Uint8Array(to - from);
+    copy.set(bytes.subarray(from, to));
+    return copy;
+  },
   encode(value) {
     if (!(value instanceof Uint8Array)) throw new SluiceError('VALUE_MALFORMED', `bytes expected, not ${typeof value}`);
     return value;

@@ -54,7 +54,7 @@ interface StepWithOut extends Operator {
 }
 
 /** A stream of the graph; `Stream<T>` to its users. */
-export class GraphStream {
+class GraphStream {
   readonly graph: Graph;
   readonly outlet: Outlet;
 

@@ -167,6 +167,11 @@ export class Rig {
     return result;
   }
 
+  /** One run whose outputs are not JSON; nothing of it is kept. */
+  async runUnread(): Promise<RunResult> {
+    return this.instance.run(this.task());
+  }
+
   /** Runs until all input is processed, through everything the chaos brings. */
   async drain(): Promise<this> {
     const { random, fault, restart } = this.#chaos;
