@@ -64,6 +64,7 @@ export class Producer {
   readonly #queueOptions: QueueOptions;
   readonly #bufferBytesMax: number;
   readonly #topics = new Map<string, PartitionQueue[]>();
+  readonly #preparing = new Map<string, Promise<void>>();
   readonly #leave: () => void;
   readonly #owner: QueueOwner;
   #identity: Promise<Identity> | undefined;
@@ -118,11 +119,22 @@ export class Producer {
     return this.#identity;
   }
 
-  /** Learns how many partitions the topic has; needed once before `push`. @throws TOPIC_UNKNOWN */
-  async prepare(topic: string = this.#defaultTopic()): Promise<void> {
-    if (this.#topics.has(topic)) return;
+  /**
+   * Learns how many partitions the topic has; needed once before `push`. Sends that come before the answer share one
+   * question, and go on in their order. @throws TOPIC_UNKNOWN
+   */
+  prepare(topic: string = this.#defaultTopic()): Promise<void> {
+    let preparing = this.#preparing.get(topic);
+    if (preparing === undefined) {
+      preparing = this.#askPartitions(topic);
+      this.#preparing.set(topic, preparing);
+      preparing.catch(() => this.#preparing.delete(topic));
+    }
+    return preparing;
+  }
+
+  async #askPartitions(topic: string): Promise<void> {
     const partitions = await this.#admin.partitions(topic);
-    if (this.#topics.has(topic)) return;
     this.#topics.set(
       topic,
       partitions.map(({ partition }) => new PartitionQueue(topic, partition, this.#queueOptions, this.#owner)),

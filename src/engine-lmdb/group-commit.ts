@@ -11,6 +11,7 @@
 import { statfs } from 'node:fs/promises';
 import {
   type Counter,
+  crashPoint,
   type Histogram,
   LATENCY_BOUNDS_S,
   type Limits,
@@ -203,6 +204,7 @@ export class GroupCommit {
 
   #succeed(segment: Segment, group: Group, batches: readonly Batch[], sequence: number): void {
     this.#commits.add();
+    crashPoint('before-answer');
     for (const { partition, chunks } of batches) {
       for (const chunk of chunks) {
         const { baseOffset, nextOffset, used, maxTimestamp } = chunk;

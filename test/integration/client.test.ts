@@ -142,3 +142,18 @@ it('rejects what needs a connection when there is no server', async () => {
   await expect(client.admin.createTopic('t')).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
   client.close();
 });
+
+it('keeps the order of sends that come before it knows the topic, and asks once', async () => {
+  const server = await startServer();
+  const client = connect({ url: server.url });
+  await client.admin.createTopic('t', { partitions: 1 });
+  const producer = client.producer({ topic: 't' });
+  const sends = Array.from({ length: 5_000 }, (_, n) => producer.send({ key: 'k', value: String(n) }));
+  expect((await Promise.all(sends)).map(({ offset }) => offset)).toEqual(sends.map((_, n) => n));
+  const page = await (await fetch(`${server.url}/metrics`)).text();
+  const asked = page
+    .split('\n')
+    .find((line) => /^sluice_http_answers_total.*topics\/\{[a-z]+\}.*partitions/.test(line));
+  expect(Number(asked?.split(' ').at(-1))).toBe(1);
+  client.close();
+});
