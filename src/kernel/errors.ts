@@ -62,6 +62,7 @@ export const ERROR_TABLE = {
   VERSION_CONFLICT: kind(412, false, 'The resource has changed since the version named'),
   // Streams of the Durable Streams protocol
   STREAM_UNKNOWN: kind(404, false, 'There is no stream at this path'),
+  STREAM_GONE: kind(410, false, 'The stream was deleted and is kept for its forks only'),
   STREAM_CONFLICT: kind(409, false, 'The stream exists with other settings, or is closed'),
   // Processors
   PROCESSOR_INVALID: kind(400, false, 'The definition of a processor is not valid'),

@@ -46,12 +46,18 @@ export const DEFAULT_LIMITS = {
   topicsMax: 100_000,
   partitionsPerTopicMax: 1_024,
   partitionsMax: 1_000_000,
-  /** Idempotent producers remembered for one partition; beyond it the longest silent is forgotten. */
+  /** Idempotent producers remembered for one partition or stream; beyond it the longest silent is forgotten. */
   producersPerPartitionMax: 10_000,
   /** An idempotent producer silent for this long is forgotten. */
   producerIdleMs: 7 * 24 * 3_600_000,
   /** Changes of state in blocks that are not folded yet; beyond it a commit with more is refused with LOG_BUSY. */
   unfoldedStateBytesMax: 128 * MIB,
+  /** Streams of the Durable Streams protocol. Each has a partition of its own. */
+  streamsMax: 100_000,
+  /** Forks of forks of streams, and so on. */
+  streamForkDepthMax: 1_000,
+  /** How long a long poll of a stream waits. Short, since its readers are many kinds of programs and proxies. */
+  streamWaitMs: 4_000,
   /** A segment is sealed when it holds this much. */
   segmentBytes: 128 * MIB,
   /** Sealed segments kept open for reading. */

@@ -3,14 +3,17 @@ import { z } from 'zod';
 import type { ApiKeys } from './api-keys.ts';
 import type { Kind, Spec } from './document.ts';
 
-const SCOPE = /^(admin|observe|(produce|consume):[A-Za-z0-9._*-]{1,249})$/;
+const SCOPE = /^(admin|observe|(produce|consume):([A-Za-z0-9._*-]{1,249}|stream\/[^\s]{1,512}))$/;
 
 const schema = z.strictObject({
   scopes: z
     .array(
       z
         .string()
-        .regex(SCOPE, 'a scope is admin, observe, produce:<topic> or consume:<topic>, where * matches anything'),
+        .regex(
+          SCOPE,
+          'a scope is admin, observe, or produce: or consume: and a topic or stream/<path>, where * matches anything',
+        ),
     )
     .min(1),
   description: z.string().max(1_000).optional(),

@@ -9,11 +9,12 @@ import type { ApiKeys, Resources } from '#resource';
 import type { Partitioner } from './produce/partitioner.ts';
 import type { ProducerRegistry } from './produce/producers.ts';
 import type { RecordSink } from './produce/record-sink.ts';
+import type { Streams } from './stream/streams.ts';
 
 export interface ServerSettings {
   /** A produce to a topic that does not exist creates it. */
   readonly autoCreateTopics: boolean;
-  /** Origins that may open WebSockets from a browser; empty: not checked. */
+  /** Origins whose pages may open WebSockets (empty: not checked) and use streams (empty: with a key). */
   readonly allowedOrigins: readonly string[];
 }
 
@@ -31,6 +32,9 @@ export interface ServerContext {
   readonly accumulator: RecordSink;
   readonly partitioner: Partitioner;
   readonly producers: ProducerRegistry;
+  readonly streams: Streams;
+  /** How the server itself is spoken to; a proxy before it may be spoken to otherwise. */
+  readonly scheme: 'http' | 'https';
   /** Creates a topic with the default settings, as an applied resource; the one there is when it exists. */
   createTopic(name: string): Promise<Topic>;
   /** Copies the store into a folder; absent where the engine cannot. */

@@ -27,6 +27,8 @@ import { keyRoutes } from './resources/key-routes.ts';
 import { resourceRoutes } from './resources/routes.ts';
 import { backupRoutes } from './service/backup.ts';
 import { serviceRoutes } from './service/routes.ts';
+import { streamRoutes } from './stream/routes.ts';
+import { Streams } from './stream/streams.ts';
 import { attachWebSocket } from './ws/index.ts';
 
 export interface ServerOptions extends Partial<ServerSettings> {
@@ -65,9 +67,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const webSocket = attachWebSocket(app, context);
   dispatch(app, router, keys, host, context.shutdown);
   const listening = await openSocket(app, listen);
-  const scheme = listen.tls === undefined ? 'http' : 'https';
   const name = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-  const url = `${scheme}://${name}:${listening.port}`;
+  const url = `${context.scheme}://${name}:${listening.port}`;
   logger.info({ url }, 'listening');
   const goDown = async () => {
     listening.stop();
@@ -75,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await webSocket.close();
     await within(observer.idle(), limits.shutdownMs);
     app.close();
+    await context.streams.close();
     await context.groups.close();
     host.deadlines.close();
   };
@@ -108,6 +110,8 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
     accumulator: new Accumulator(limits, clock),
     partitioner: new Partitioner(),
     producers: new ProducerRegistry(log),
+    streams: new Streams({ log, limits, clock, logger, metrics }),
+    scheme: options.listen.tls === undefined ? 'http' : 'https',
     createTopic: async (name) => {
       await resources.put('topic', name, {}, { by: null });
       return log.topic(name);
@@ -122,6 +126,7 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...produceRoutes(context),
     ...readRoutes(context),
     ...eventRoutes(context),
+    ...streamRoutes(context),
     ...resourceRoutes(context),
     ...keyRoutes(context),
     ...groupRoutes(context),

@@ -34,7 +34,11 @@ export function serveCommand(acts: Acts): Command {
     .option('--tls-key <file>', 'its private key, PEM')
     .option('--allow-insecure', 'listen beyond loopback without TLS, as behind a proxy that ends it', false)
     .option('--auto-create-topics', 'a produce to an unknown topic creates it', false)
-    .option('--allow-origin <origin...>', 'origins whose pages may open WebSockets; default any', [])
+    .option(
+      '--allow-origin <origin...>',
+      'origins whose pages may open WebSockets (default any) and use streams (default any that has a key)',
+      [],
+    )
     .option('--processors <dir>', 'where the modules of processors are', 'processors')
     .option('--workers <n>', 'threads that run processors; 0: as many as the machine has cores', wholeNumber, 0)
     .addOption(

@@ -3,8 +3,8 @@
  *
  * Scopes: `admin` (everything), `observe` (look at topics, groups, metrics), `produce:<glob>` and
  * `consume:<glob>` for topics, where `*` stands for any characters; who may use a topic may look at it. While there is no client at all, which a
- * server beyond loopback refuses to start with, everyone may do everything. Topics of the system (`sys.`) are
- * reached only by a glob that begins with `sys.` itself, or by `admin`.
+ * server beyond loopback refuses to start with, everyone may do everything. Topics of the system (`sys.`) and streams
+ * (`stream/<path>`) are reached only by a glob that begins so itself, or by `admin`.
  */
 import { SluiceError } from '#kernel';
 import type { ApiKeys } from '#resource';
@@ -47,6 +47,8 @@ export class Principal {
 const everyone = new Principal(undefined, ['admin']);
 /** May do nothing: who asks before anyone has looked. */
 export const nobody = new Principal(undefined, []);
+/** What a glob must begin with itself to reach what begins so. */
+const SET_APART = ['sys.', 'stream/'];
 const BEARER = /^bearer +(\S+)$/i;
 
 /** @throws UNAUTHENTICATED when keys are required and this is none, or when a key is given and not valid */
@@ -68,7 +70,7 @@ export function presentedKey(authorization: string | undefined, apiKey: string |
 
 /** Whether `glob`, in which `*` stands for any characters, matches all of `topic`. */
 function matches(glob: string, topic: string): boolean {
-  if (topic.startsWith('sys.') && !glob.startsWith('sys.')) return false;
+  for (const prefix of SET_APART) if (topic.startsWith(prefix) && !glob.startsWith(prefix)) return false;
   const parts = glob.split('*');
   if (parts.length === 1) return glob === topic;
   const first = parts[0] as string;

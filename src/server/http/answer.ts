@@ -33,6 +33,12 @@ export function problemHeaders(error: SluiceError): [name: string, value: string
     ];
     return named.filter(([, value]) => value !== 'undefined');
   }
+  if (error.code === 'STREAM_CONFLICT' && error.details['closed'] === true) {
+    return [
+      ['Stream-Closed', 'true'],
+      ['Stream-Next-Offset', String(error.details['next_offset'])],
+    ];
+  }
   if (error.code === 'PRODUCER_FENCED' && 'epoch' in error.details) {
     return [['Producer-Epoch', String(error.details['epoch'])]];
   }

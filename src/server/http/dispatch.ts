@@ -22,6 +22,7 @@ export function dispatch(
       const { route, params } = router.find(exchange.method, exchange.path);
       exchange.route = route;
       exchange.params = params;
+      route.begin?.(exchange);
       if (route.access !== 'open') {
         if (shutdown.aborted) throw new SluiceError('SHUTTING_DOWN', 'the server is shutting down');
         authorise(exchange, route, keys);
@@ -39,10 +40,11 @@ function authorise(exchange: Exchange, route: Route, keys: KeyRing): void {
   exchange.principal = authenticate(keys, key);
   const { access } = route;
   if (access === 'open' || access === 'session') return;
-  exchange.principal.require(access, access === 'admin' ? '' : topicOf(exchange, route));
+  exchange.principal.require(access, access === 'admin' ? '' : subjectOf(exchange, route));
 }
 
-/** The topic that the path names as `{topic}`, which then is its first parameter. */
-function topicOf(exchange: Exchange, route: Route): string {
+/** What a scope must match: as the route says, else the topic that the path names as `{topic}`, its first parameter then. */
+function subjectOf(exchange: Exchange, route: Route): string {
+  if (route.subject !== undefined) return route.subject(exchange);
   return route.path.includes('{topic}') ? (exchange.params[0] as string) : '';
 }

@@ -57,6 +57,10 @@ interface Declaration {
 export interface Route extends Declaration {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
+  /** What the scope of a key must match, where that is no topic of the path. */
+  readonly subject?: (exchange: Exchange) => string;
+  /** Runs before it is looked at who asks: for headers that every answer carries, refusals too. */
+  readonly begin?: (exchange: Exchange) => void;
   /**
    * Runs within the native callback, after authorisation, with nothing of the body read. What it throws,
    * or rejects with, is answered as a problem.

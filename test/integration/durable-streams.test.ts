@@ -1,0 +1,23 @@
+/**
+ * The public conformance suite of the Durable Streams protocol, whole, against the built server: once with the server
+ * as the suite's base, once with the root of the streams, as a service might hand it out.
+ */
+import { runConformanceTests } from '@durable-streams/server-conformance-tests';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { type Server, startServer } from '#kit';
+
+let server: Server;
+
+beforeAll(async () => {
+  server = await startServer();
+});
+
+afterAll(() => server.stop());
+
+describe.each(['', '/v1/stream'])('the conformance suite below %j', (root) => {
+  runConformanceTests({
+    get baseUrl() {
+      return `${server.url}${root}`;
+    },
+  });
+});
