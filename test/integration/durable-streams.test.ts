@@ -9,7 +9,8 @@ import { type Server, startServer } from '#kit';
 let server: Server;
 
 beforeAll(async () => {
-  server = await startServer();
+  // Nothing depends on how long a long poll waits, but the time this takes does.
+  server = await startServer({ args: ['--limit', 'streamWaitMs=500'] });
 });
 
 afterAll(() => server.stop());

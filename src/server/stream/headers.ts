@@ -50,6 +50,7 @@ const PREFLIGHT_SECONDS = 600;
 export function setCommonHeaders(context: ServerContext, exchange: Exchange): void {
   exchange.setHeader('X-Content-Type-Options', 'nosniff');
   exchange.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+  exchange.setHeader('Vary', 'Origin');
   const origin = exchange.header('origin');
   if (origin === undefined) return;
   if (!isAllowed(context, exchange, origin)) {
@@ -57,7 +58,6 @@ export function setCommonHeaders(context: ServerContext, exchange: Exchange): vo
   }
   exchange.setHeader('Access-Control-Allow-Origin', origin);
   exchange.setHeader('Access-Control-Expose-Headers', ANSWER_HEADERS);
-  exchange.setHeader('Vary', 'Origin');
 }
 
 /** Answers what a browser asks before it sends a request of another origin; without a leave, it will not send it. */

@@ -140,11 +140,11 @@ async function poll(
   ]);
   release();
   if (exchange.over) return;
-  // It may have been deleted meanwhile.
-  if (stream.gone) context.streams.get(stream.path);
+  if (stream.gone) throw goneError(context, stream);
   exchange.setHeader('Stream-Cursor', String(nextCursor(context.clock.now(), cursor)));
   if (stream.tail > from) {
-    answerPage(context, exchange, stream, from);
+    // The cursor makes the address another one the next time.
+    answerPage(context, exchange, stream, from, CACHEABLE);
     return;
   }
   setPlace(exchange, stream, from);
@@ -152,7 +152,20 @@ async function poll(
   exchange.empty(204);
 }
 
-function answerPage(context: ServerContext, exchange: Exchange, stream: Stream, from: number): void {
+/** Why a stream that was there is no more, also where another one has taken its path. */
+function goneError({ streams }: ServerContext, { path, forks }: Stream): SluiceError {
+  const code = forks > 0 && streams.has(path) ? 'STREAM_GONE' : 'STREAM_UNKNOWN';
+  return new SluiceError(code, `the stream ${path} was deleted while it was read`);
+}
+
+/** @param atEndCaching how long a page may be kept that ends where the stream does; others can never become another answer */
+function answerPage(
+  context: ServerContext,
+  exchange: Exchange,
+  stream: Stream,
+  from: number,
+  atEndCaching = REVALIDATE,
+): void {
   const { body, next } = readPage(stream, from, Math.min(PAGE_BYTES, context.limits.readBytesMax));
   const atEnd = next === stream.tail;
   const { id, contentType } = stream.document;
@@ -160,8 +173,7 @@ function answerPage(context: ServerContext, exchange: Exchange, stream: Stream, 
   setPlace(exchange, stream, next);
   exchange.setHeader('ETag', etag);
   const audience = context.keys.required ? 'private' : 'public';
-  // What ends before the stream does can never become another answer.
-  exchange.setHeader('Cache-Control', `${audience}, ${atEnd ? REVALIDATE : CACHEABLE}`);
+  exchange.setHeader('Cache-Control', `${audience}, ${atEnd ? atEndCaching : CACHEABLE}`);
   if (isNamed(exchange.header('if-none-match'), etag)) exchange.empty(304);
   else exchange.bytes(200, contentType, body);
 }

@@ -13,7 +13,8 @@ import { parseOffset } from './offset.ts';
 const WHOLE = /^(0|[1-9]\d{0,15})$/;
 const TTL_SECONDS_MAX = 1e10;
 const DATE_TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
-const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+\s*(;.*)?$/;
+const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+ *(;[\x20-\x7e]*)?$/;
+const PRODUCER_NAME = /^[\x21-\x7e]+$/;
 const NAME_MAX = 255;
 
 export type Live = 'none' | 'long-poll' | 'sse';
@@ -95,8 +96,8 @@ function readProducer(exchange: Exchange): ProducerPlace | undefined {
   const epoch = exchange.header('producer-epoch');
   const sequence = exchange.header('producer-seq');
   if (name === undefined && epoch === undefined && sequence === undefined) return undefined;
-  if (name === undefined || name === '' || Buffer.byteLength(name) > NAME_MAX) {
-    throw wrong('Producer-Id', `has 1 to ${NAME_MAX} bytes`);
+  if (name === undefined || name.length > NAME_MAX || !PRODUCER_NAME.test(name)) {
+    throw wrong('Producer-Id', `must be 1 to ${NAME_MAX} visible ASCII characters`);
   }
   return {
     name,
@@ -119,7 +120,7 @@ function parseDateTime(field: string, text: string): number {
 }
 
 function checkContentType(text: string): string {
-  if (!CONTENT_TYPE.test(text)) throw wrong('Content-Type', 'must be a media type');
+  if (text.length > NAME_MAX || !CONTENT_TYPE.test(text)) throw wrong('Content-Type', 'must be a media type');
   return text;
 }
 

@@ -6,32 +6,20 @@
  *                       │                          ▲
  *                       └─ with forks: gone (410) ─┘ when the last fork is erased
  */
-import { randomBytes } from 'node:crypto';
-import { asSluiceError, type Clock, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
-import type { Log, StateChange } from '#log';
+import { asSluiceError, type Logger, type Metrics, SluiceError } from '#kernel';
+import type { StateChange } from '#log';
 import { ByteBudget } from '../http/byte-budget.ts';
 import { AppendDraft, type AppendOutcome, type AppendRequest } from './append-draft.ts';
-import {
-  type CreateRequest,
-  checkSame,
-  forkDocument,
-  newDocument,
-  type Origin,
-  type PlacelessDocument,
-} from './create.ts';
+import { type CreateRequest, checkSame } from './create.ts';
 import { documentChange } from './document.ts';
-import { findForkPoint } from './fork-point.ts';
 import { Lane, type PendingAppend } from './lane.ts';
-import { encodeBody, encodeMessages } from './messages.ts';
 import { Places } from './places.ts';
 import { restoreStreams } from './restore.ts';
-import { Stream } from './stream.ts';
+import type { Stream } from './stream.ts';
+import { type MakerParts, StreamMaker } from './stream-maker.ts';
 import { StreamProducers } from './stream-producers.ts';
 
-export interface StreamsParts {
-  readonly log: Log;
-  readonly limits: Limits;
-  readonly clock: Clock;
+export interface StreamsParts extends MakerParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -43,11 +31,13 @@ export interface Created {
 }
 
 const SWEEP_MS = 1_000;
-const ID_BYTES = 12;
+/** Streams erased at once by a sweep. */
+const SWEEP_WIDTH = 64;
 
 export class Streams {
   readonly #parts: StreamsParts;
   readonly #places: Places;
+  readonly #maker: StreamMaker;
   readonly #streams: Map<string, Stream>;
   readonly #expiring = new Set<Stream>();
   /** Gone, and without forks: to be erased. */
@@ -56,6 +46,8 @@ export class Streams {
   readonly #pending: ByteBudget;
   readonly #timer: NodeJS.Timeout;
   #creating = 0;
+  #sweeping = false;
+  #closed = false;
   #idle: (() => void)[] = [];
 
   /** Takes in what the log holds. */
@@ -63,11 +55,12 @@ export class Streams {
     this.#parts = parts;
     const { log, limits, logger, metrics } = parts;
     this.#places = new Places(log, limits, logger);
+    this.#maker = new StreamMaker(parts, this.#places);
     this.#pending = new ByteBudget(limits.pendingBytesMax);
     this.#streams = restoreStreams(log, parts.clock);
     for (const stream of this.#streams.values()) this.#watch(stream);
     this.#places.open(new Set(Array.from(this.#streams.values(), ({ partition }) => partition)));
-    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#timer = setInterval(() => void this.#sweep(), SWEEP_MS);
     this.#timer.unref();
     metrics.gauge('sluice_streams', 'Streams of the Durable Streams protocol', () => this.#streams.size);
   }
@@ -127,7 +120,7 @@ export class Streams {
     return this.#alone(path, async () => {
       const { clock, limits } = this.#parts;
       const old = this.#streams.get(path);
-      if (old?.expired(clock.now()) === true) await this.#retire(old);
+      if (old !== undefined && (old.gone || old.expired(clock.now()))) await this.#retire(old);
       const existing = this.#streams.get(path);
       if (existing !== undefined) {
         checkSame(existing, request);
@@ -152,6 +145,7 @@ export class Streams {
 
   /** Takes no more work by itself; resolves when what is under way has ended. */
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#timer);
     if (this.#lanes.size === 0) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -219,24 +213,18 @@ export class Streams {
 
   async #make(path: string, request: CreateRequest): Promise<Stream> {
     const source = request.fork === undefined ? undefined : this.#sourceOf(request.fork.source);
-    if (source === undefined) return this.#store(path, newDocument(request, this.#origin(0)), request, undefined);
-    const { position, subOffset } = { position: source.tail, ...request.fork };
-    const point = findForkPoint(source, position, subOffset ?? 0);
-    const fork = { source: source.path, position, subOffset: subOffset ?? 0 };
-    const document = forkDocument(request, source, fork, this.#origin(point.position));
-    const { streamForkDepthMax: max } = this.#parts.limits;
-    if (source.depth >= max) throw new SluiceError('LIMIT_EXCEEDED', `forks of forks go ${max} deep`, { max });
-    source.forks++;
+    const made = this.#maker.make(path, request, source);
+    // Before anything is awaited, so that the source stays for the fork that is on its way.
+    if (source !== undefined) source.forks++;
     try {
-      return await this.#store(path, document, request, source, point.prefix);
+      const stream = await made;
+      this.#streams.set(path, stream);
+      this.#watch(stream);
+      return stream;
     } catch (error) {
-      this.#letGo(source);
+      if (source !== undefined) this.#letGo(source);
       throw error;
     }
-  }
-
-  #origin(from: number): Origin {
-    return { id: randomBytes(ID_BYTES).toString('base64url'), now: this.#parts.clock.now(), from };
   }
 
   /** @throws STREAM_UNKNOWN; STREAM_CONFLICT where it is there for its forks only */
@@ -247,36 +235,6 @@ export class Streams {
       if (!(error instanceof SluiceError) || error.code !== 'STREAM_GONE') throw error;
       throw new SluiceError('STREAM_CONFLICT', `the source ${path} is deleted`, {}, error);
     }
-  }
-
-  /** Document and first messages in one commit. */
-  async #store(
-    path: string,
-    draft: PlacelessDocument,
-    { body }: CreateRequest,
-    source: Stream | undefined,
-    prefix?: Uint8Array,
-  ): Promise<Stream> {
-    const { log, limits } = this.#parts;
-    const batches = body.length === 0 ? [] : encodeBody(draft.contentType, body, limits, draft.createdAt).batches;
-    const before = prefix === undefined ? [] : encodeMessages([prefix], limits, draft.createdAt).batches;
-    const partition = await this.#places.take();
-    const { topic, index, tail: base } = partition;
-    const document = { ...draft, topic: topic.name, partition: index, base };
-    try {
-      await log.commit({
-        appends: [...before, ...batches].map((batch) => ({ partition, batch })),
-        state: [documentChange(path, document)],
-      });
-    } catch (error) {
-      this.#places.release(partition);
-      throw error;
-    }
-    const stream = new Stream(path, document, partition, source);
-    stream.producers = new StreamProducers(document.id, limits);
-    this.#streams.set(path, stream);
-    this.#watch(stream);
-    return stream;
   }
 
   #watch(stream: Stream): void {
@@ -300,8 +258,8 @@ export class Streams {
 
   async #erase(stream: Stream): Promise<void> {
     if (stream.leaving || this.#streams.get(stream.path) !== stream) return;
-    stream.leaving = true;
     const state: StateChange[] = [documentChange(stream.path, null), ...this.#producersOf(stream).erasure()];
+    stream.leaving = true;
     try {
       await this.#parts.log.commit({ state });
     } catch (error) {
@@ -322,22 +280,29 @@ export class Streams {
     source.forks--;
     if (!source.gone || source.forks > 0) return;
     this.#unused.add(source);
-    this.#sweep();
+    void this.#sweep();
   }
 
   /** Erases what has expired or is not needed any more. What fails is tried again with the next sweep. */
-  #sweep(): void {
+  async #sweep(): Promise<void> {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
     const { clock, logger } = this.#parts;
     const now = clock.now();
     const due = [...this.#unused];
     for (const stream of this.#expiring) if (stream.expired(now)) due.push(stream);
-    for (const stream of due) {
-      const retire = async (): Promise<void> => {
+    const retire = (stream: Stream): Promise<void> =>
+      this.#alone(stream.path, async () => {
         if (stream.gone || stream.expired(clock.now())) await this.#retire(stream);
-      };
-      this.#alone(stream.path, retire).catch((error: unknown) => {
-        logger.warn({ err: error, stream: stream.path }, 'a stream could not be erased yet');
       });
+    try {
+      for (let at = 0; at < due.length && !this.#closed; at += SWEEP_WIDTH) {
+        await Promise.all(due.slice(at, at + SWEEP_WIDTH).map(retire));
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'streams could not be erased yet');
+    } finally {
+      this.#sweeping = false;
     }
   }
 }
