@@ -66,7 +66,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const app = createApp(listen);
   const webSocket = attachWebSocket(app, context);
   dispatch(app, router, keys, host, context.shutdown);
-  const listening = await openSocket(app, listen);
+  const listening = await openSocket(app, listen).catch(async (error: unknown) => {
+    await context.streams.close();
+    throw error;
+  });
   const name = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   const url = `${context.scheme}://${name}:${listening.port}`;
   logger.info({ url }, 'listening');
