@@ -4,7 +4,7 @@
  * block that did not reach the log leaves this ahead of it, and the instance must then be made anew and loaded.
  */
 import { type Limits, SluiceError } from '#kernel';
-import { StateBlockBuilder } from '#log';
+import { STATE_BLOCK_KEY_BYTES_MAX, StateBlockBuilder } from '#log';
 import { entryBytes, type Packed, pack, readPacked, writePacked } from './packed.ts';
 import { type Slot, Store } from './store.ts';
 
@@ -57,7 +57,7 @@ export class KeyedState {
         restore = this.#restores.get(operator);
       }
       if (restore === undefined) this.unclaimed++;
-      else restore(key.slice(slash + 1), readPacked(value));
+      else restore(ownText(key.slice(slash + 1)), readPacked(value));
     }
     this.#check(this.bytes);
   }
@@ -123,4 +123,14 @@ export class KeyedState {
     const max = this.#limits.processorStateBytesMax;
     if (bytes > max) throw new SluiceError('STATE_FULL', `state of about ${bytes} bytes is over ${max}`, { bytes });
   }
+}
+
+/** From this length on, V8 keeps what a string was cut from alive with it. */
+const SLICED_CHARS_MIN = 13;
+const scratch: Buffer = Buffer.allocUnsafeSlow(STATE_BLOCK_KEY_BYTES_MAX * 3);
+
+/** The text in memory of its own. */
+function ownText(text: string): string {
+  if (text.length < SLICED_CHARS_MIN || text.length > STATE_BLOCK_KEY_BYTES_MAX) return text;
+  return scratch.toString('utf8', 0, scratch.write(text, 0, 'utf8'));
 }

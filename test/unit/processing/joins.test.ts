@@ -94,6 +94,18 @@ describe('a join of two streams', () => {
     );
   });
 
+  it('gives on what is alone in the run that follows one that failed after it had', async () => {
+    const list = [0, 500].map((timestamp, id): Event => ({ side: 'l', id, key: 'a', timestamp }));
+    const rig = new Rig(join(true, 10, 0), { in: jsonBatches(given(list), 1), more: [] });
+    await rig.run({ maxBytes: 1 });
+    const at = (_: number, offset: number) => {
+      if (offset === 1) throw new Error('once');
+    };
+    await expect(rig.run({ at })).rejects.toThrow('once');
+    await rig.drain();
+    expect(rig.values('out')).toEqual([[0, null]]);
+  });
+
   it('forgets what can find no partner any more', async () => {
     const list = Array.from(
       { length: 2_000 },

@@ -110,6 +110,25 @@ describe("a step of one's own", () => {
     expect(told(rig)).toEqual([['a', 6]]);
   });
 
+  it('fires again in the run that follows one that failed after a timer of an earlier run had fired', async () => {
+    const definition = define((s) =>
+      s
+        .process<unknown>({
+          onRecord: (_, context, { timestamp }) => context.setTimer(timestamp + 5),
+          onTimer: ({ time }, context) => context.emit(time),
+        })
+        .to('out'),
+    );
+    const rig = new Rig(definition, { in: jsonBatches(records(['a', 1, 1], ['b', 1, 50]), 1) });
+    await rig.run({ maxBytes: 1 });
+    const at = (_: number, offset: number) => {
+      if (offset === 1) throw new Error('once');
+    };
+    await expect(rig.run({ at })).rejects.toThrow('once');
+    await rig.drain();
+    expect(told(rig)).toEqual([['a', 6]]);
+  });
+
   it('comes to an end with a timer that sets itself again', async () => {
     const definition = define((s) =>
       s

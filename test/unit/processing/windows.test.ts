@@ -24,11 +24,18 @@ interface Shape {
   readonly lateness: number;
 }
 
+/** Half of the times are whole tens, so that edges are met often. */
+const edgy = (max: number, min = 0) =>
+  fc.oneof(
+    fc.integer({ min, max }),
+    fc.integer({ min: Math.ceil(min / 10), max: Math.floor(max / 10) }).map((n) => n * 10),
+  );
+
 const events = fc
-  .array(fc.tuple(fc.constantFrom('a', 'b', 'ключ'), fc.integer({ min: 0, max: 400 })), { maxLength: 120 })
+  .array(fc.tuple(fc.constantFrom('a', 'b', 'ключ', 'd', 'e', 'f'), edgy(400)), { maxLength: 120 })
   .chain((list) => {
     // Mostly forward, with some far behind.
-    const drift = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: list.length, maxLength: list.length });
+    const drift = fc.array(edgy(40), { minLength: list.length, maxLength: list.length });
     return drift.map((steps) => {
       let base = 1_000;
       return list.map(([key, back], value): Event => {
@@ -39,10 +46,10 @@ const events = fc
   });
 const shape = fc
   .record({
-    every: fc.integer({ min: 1, max: 80 }),
+    every: edgy(80, 1),
     hops: fc.integer({ min: 1, max: 4 }),
-    outOfOrder: fc.integer({ min: 0, max: 40 }),
-    lateness: fc.integer({ min: 0, max: 60 }),
+    outOfOrder: edgy(40),
+    lateness: edgy(60),
   })
   .map(({ every, hops, outOfOrder, lateness }): Shape => ({ every, size: every * hops, outOfOrder, lateness }));
 const mischief = fc.integer({ min: 0, max: 2 ** 31 });
@@ -178,8 +185,8 @@ describe('tumbling and hopping windows', () => {
 });
 
 describe('session windows', () => {
-  const gap = fc.integer({ min: 1, max: 90 });
-  const slack = fc.integer({ min: 0, max: 60 });
+  const gap = edgy(90, 1);
+  const slack = edgy(60);
 
   it('grow together where a record joins them, and close when nothing can reach them any more', async () => {
     await fc.assert(
@@ -195,6 +202,31 @@ describe('session windows', () => {
       }),
       withSeed({ numRuns: 200 }),
     );
+  });
+
+  it('end where the next record is a whole gap away, on either side', async () => {
+    const list = [100, 110, 95, 85, 300].map((timestamp, value): Event => ({ key: 'a', value, timestamp }));
+    const rig = await drive(list, seededRandom(1), (stream) => {
+      stream.window(session(10), { outOfOrderMs: 50 }).aggregate(ids).to('out');
+    });
+    expect(rows(rig, false)).toEqual([
+      { key: 'a', start: 110, end: 120, ids: [1] },
+      { key: 'a', start: 85, end: 95, ids: [3] },
+      { key: 'a', start: 95, end: 110, ids: [0, 2] },
+    ]);
+  });
+
+  it('close again in the run that follows one that failed after it had closed them', async () => {
+    const list = [0, 100].map((timestamp, value): Event => ({ key: `k${value}`, value, timestamp }));
+    const definition = define((stream) => stream.window(session(10)).aggregate(ids).to('out'));
+    const rig = new Rig(definition, { in: jsonBatches(given(list), 1) });
+    await rig.run({ maxBytes: 1 });
+    const at = (_: number, offset: number) => {
+      if (offset === 1) throw new Error('once');
+    };
+    await expect(rig.run({ at })).rejects.toThrow('once');
+    await rig.drain();
+    expect(rows(rig, false)).toEqual([{ key: 'k0', start: 0, end: 10, ids: [0] }]);
   });
 
   it('tell at last what each one holds, when asked for changes', async () => {
