@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import autocannon from 'autocannon';
 import { connect } from '#client';
+import { countCores } from './kit/cpu.ts';
 import { options } from './kit/options.ts';
 import { fixed, percentile, printResult, printTable, spread, whole } from './kit/report.ts';
 import { ServerProcess } from './kit/server-process.ts';
 
 const TOPIC = 'bench';
+const WARM_UP_SECONDS = 1;
 const VALUE = 'x'.repeat(88);
 const BODY = JSON.stringify({ records: [{ key: 'key', value: VALUE }] });
 
@@ -18,10 +20,12 @@ interface Figures {
   readonly p50: number;
   readonly p99: number;
   readonly errors: number;
+  /** Cores the server used. */
+  readonly cores: number;
 }
 
 /** Undefined where wrk is not installed. */
-function wrk(url: string, connections: number, seconds: number): Figures | undefined {
+function wrk(url: string, connections: number, seconds: number): Omit<Figures, 'cores'> | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-wrk-'));
   const script = join(folder, 'post.lua');
   writeFileSync(
@@ -44,7 +48,7 @@ function wrk(url: string, connections: number, seconds: number): Figures | undef
   }
 }
 
-async function cannon(url: string, connections: number, seconds: number): Promise<Figures> {
+async function cannon(url: string, connections: number, seconds: number): Promise<Omit<Figures, 'cores'>> {
   const result = await autocannon({
     url,
     method: 'POST',
@@ -72,9 +76,13 @@ export async function run(): Promise<void> {
       await client.admin.createTopic(TOPIC, { partitions: 8 });
       client.close();
       const url = `${server.url}/v1/topics/${TOPIC}/records`;
-      const withWrk = wrk(url, connections, seconds);
-      if (withWrk !== undefined) byTool['wrk']?.push(withWrk);
-      byTool['autocannon']?.push(await cannon(url, connections, seconds));
+      for (const [tool, runs] of Object.entries(byTool)) {
+        const load = tool === 'wrk' ? wrk : cannon;
+        await load(url, connections, WARM_UP_SECONDS);
+        const coresUsed = countCores(server);
+        const figures = await load(url, connections, seconds);
+        if (figures !== undefined) runs.push({ ...figures, cores: coresUsed().server });
+      }
       await server.stop();
     }
     for (const [tool, runs] of Object.entries(byTool)) {
@@ -95,6 +103,15 @@ export async function run(): Promise<void> {
           ['acks/s', `${whole(rate.median)} (${whole(rate.min)} to ${whole(rate.max)}, ${runs.length} runs)`],
           ['p50, p99', `${fixed(p50)} ms, ${fixed(p99)} ms`],
           ['errors', whole(errors)],
+          [
+            'processor',
+            `server ${fixed(
+              percentile(
+                runs.map((one) => one.cores),
+                0.5,
+              ),
+            )} of the machine's cores`,
+          ],
         ],
       );
       printResult({
