@@ -17,6 +17,8 @@ export function openMeta(directory: string, readOnly: boolean): Meta {
     mapSize: META_MAP_BYTES,
     encoding: 'msgpack',
     eventTurnBatching: false,
+    // As in a segment: the newest meta page never leads to what a power cut took.
+    overlappingSync: false,
     readOnly,
   });
 }

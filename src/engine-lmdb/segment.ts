@@ -93,6 +93,9 @@ export class Segment {
       readOnly,
       // Its own batching makes a promise that nobody holds, whose rejection on a full disk would end the process.
       eventTurnBatching: false,
+      // The meta page is written when what it leads to is on the disk, so that the newest one is sound after a power cut.
+      // lmdb's overlap of both gains nothing where one commit at a time is on its way.
+      overlappingSync: false,
     });
     return this.#database;
   }
