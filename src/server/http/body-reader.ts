@@ -30,11 +30,11 @@ export class BodyReader {
   #bytesAtSweep = 0;
   #over = false;
 
-  constructor(length: number, maxBytes: number, host: ExchangeHost, outcome: BodyOutcome) {
+  constructor(length: number, maxBytes: number, startedMs: number, host: ExchangeHost, outcome: BodyOutcome) {
     this.#maxBytes = maxBytes;
     this.#host = host;
     this.#outcome = outcome;
-    this.#startedMs = host.clock.monotonic();
+    this.#startedMs = startedMs;
     if (length > maxBytes * EXCESS_FACTOR) this.#fail(this.#tooLarge(), false);
     else if (length !== 0 && length !== NO_BODY) host.deadlines.add(this);
   }

@@ -131,7 +131,7 @@ export class Exchange {
   readBody(maxBytes: number, then: (body: Uint8Array) => void): void {
     assert(this.#reader === undefined, 'a body is read once');
     if (this.over) return;
-    this.#reader = new BodyReader(this.bodyLength, maxBytes, this.#host, {
+    this.#reader = new BodyReader(this.bodyLength, maxBytes, this.startedMs, this.#host, {
       whole: (body) => {
         if (!this.over) then(body);
       },

@@ -22,6 +22,10 @@ export interface Match {
 export class Router {
   readonly #root = createNode();
   readonly #routes: Route[] = [];
+  /** Asked last: a busy client asks for one path again and again, and comparing it is cheaper than a walk. */
+  #lastMethod = '';
+  #lastPath = '';
+  #lastMatch: Match | undefined;
 
   get routes(): readonly Route[] {
     return this.#routes;
@@ -42,6 +46,7 @@ export class Router {
     assert(!methods.has(route.method), `${route.method} ${route.path} is declared twice`);
     methods.set(route.method, route);
     this.#routes.push(route);
+    this.#lastMatch = undefined;
   }
 
   /**
@@ -49,6 +54,15 @@ export class Router {
    * @throws ROUTE_UNKNOWN, METHOD_NOT_ALLOWED (details: `allow`), REQUEST_MALFORMED on a bad percent escape
    */
   find(method: string, path: string): Match {
+    if (this.#lastMatch !== undefined && this.#lastPath === path && this.#lastMethod === method) return this.#lastMatch;
+    const match = this.#search(method, path);
+    this.#lastMethod = method;
+    this.#lastPath = path;
+    this.#lastMatch = match;
+    return match;
+  }
+
+  #search(method: string, path: string): Match {
     const params: string[] = [];
     const methods = walk(this.#root, path, 1, params);
     if (methods === undefined) throw new SluiceError('ROUTE_UNKNOWN', 'there is nothing at this path');

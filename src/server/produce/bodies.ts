@@ -16,7 +16,10 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsTyp
 export function readJsonBody(body: Uint8Array, limits: Limits): ProducedRecord[] {
   const parsed = parseExact(body, 'the request body');
   const raw = recordsOf(parsed, limits);
-  const ranges = elementRanges(body, (memberRange(body, 0, 'records') as { start: number }).start);
+  const { start } = memberRange(body, 0, 'records') as { start: number };
+  // The usual one record is found without walking over it first.
+  if (raw.length === 1) return [readAt(raw[0], body, start + 1, 'records[0]', limits)];
+  const ranges = elementRanges(body, start);
   const records: ProducedRecord[] = [];
   for (let i = 0; i < raw.length; i++) {
     records.push(readAt(raw[i], body, ranges[i]?.start as number, `records[${i}]`, limits));
