@@ -1,13 +1,18 @@
 /**
  * The main job on real data (`npm run demo`): three million flights go through the log, through a SIGKILL in the middle,
- * and are checked against the file, byte for byte: each exactly once, in order within its key. Exit code 1 otherwise.
+ * and are checked against the file, byte for byte: each exactly once, in order within its key. A processor reckons the
+ * delays of each airport and day along the way, and its numbers are checked too. Exit code 1 otherwise.
  */
 import { connect } from '#client';
+import { readAirports } from './kit/airports.ts';
+import { compareDelays } from './kit/delays.ts';
 import { Flights } from './kit/flights.ts';
+import { drained, PROCESSORS } from './kit/processing.ts';
 import { fixed, formatBytes, Meter, percentile, printResult, printTable, whole } from './kit/report.ts';
 import { ServerProcess } from './kit/server-process.ts';
 
 const TOPIC = 'flights';
+const PROCESSOR = 'delays';
 const PARTITIONS = 8;
 const YIELD_EVERY = 1_000;
 
@@ -130,19 +135,37 @@ async function storedRecords(server: ServerProcess): Promise<number> {
   return partitions.reduce((sum, { durable }) => sum + durable, 0);
 }
 
+/** Topics, the table of airports, and the processor that reads one and looks up in the other. */
+async function setUp(server: ServerProcess, airports: ReadonlyMap<string, string>): Promise<void> {
+  const client = connect({ url: server.url });
+  await client.admin.createTopic(TOPIC, { partitions: PARTITIONS });
+  await client.admin.createTopic('delays', { partitions: PARTITIONS });
+  await client.admin.createTopic('airports', { cleanup: 'compact' });
+  const producer = client.producer({ topic: 'airports' });
+  await Promise.all(Array.from(airports, ([code, name]) => producer.send({ key: code, value: { name } })));
+  await producer.close();
+  await client.admin.put('processors', PROCESSOR, { module: 'delays.js' });
+  client.close();
+}
+
 process.stderr.write('reading the file …\n');
 const flights = await Flights.read();
-const server = new ServerProcess();
+const airports = readAirports();
+const server = new ServerProcess(['--processors', PROCESSORS, '--workers', '1']);
 await server.start();
-const setup = connect({ url: server.url });
-await setup.admin.createTopic(TOPIC, { partitions: PARTITIONS });
-setup.close();
+await setUp(server, airports);
+const startedAt = performance.now();
 const sent = await send(server, flights);
+const client = connect({ url: server.url });
+await drained(client, PROCESSOR);
+const processedSeconds = (performance.now() - startedAt) / 1000;
+const delays = await compareDelays(client, flights, airports);
+client.close();
 const checked = await check(server, flights);
 const diskBytes = server.diskBytes();
 await server.stop();
 const { lost, doubled, outOfOrder, different } = checked;
-const failed = lost + doubled + outOfOrder + different > 0;
+const failed = lost + doubled + outOfOrder + different + delays.different > 0;
 const ackP50 = percentile(sent.ackMs, 0.5);
 const ackP99 = percentile(sent.ackMs, 0.99);
 printTable(`${whole(flights.count)} flights, ${PARTITIONS} partitions, fsync before every acknowledgement`, [
@@ -160,14 +183,21 @@ printTable(`${whole(flights.count)} flights, ${PARTITIONS} partitions, fsync bef
     'server ready again',
     `${fixed(sent.restartMs, 0)} ms after its start; next acknowledgement ${fixed(sent.recoveryMs, 0)} ms after the kill`,
   ],
+  [
+    'processor',
+    `${whole(delays.airportDays)} airport-days, exactly once, ${fixed(processedSeconds, 1)} s after the first flight`,
+  ],
   ['on disk', formatBytes(diskBytes)],
   ['lost', whole(lost)],
   ['doubled', whole(doubled)],
   ['out of order', whole(outOfOrder)],
   ['different bytes', whole(different)],
+  ['wrong delays', whole(delays.different)],
 ]);
 process.stdout.write(
-  failed ? '\nFAILED\n' : '\nevery flight arrived exactly once, byte for byte, in order within its key\n',
+  failed
+    ? '\nFAILED\n'
+    : '\nevery flight arrived exactly once, byte for byte, in order within its key; every delay is right to the last digit\n',
 );
 printResult({
   bench: 'demo',
@@ -182,5 +212,7 @@ printResult({
   lost,
   doubled,
   out_of_order: outOfOrder,
+  airport_days: delays.airportDays,
+  wrong_delays: delays.different,
 });
 process.exit(failed ? 1 : 0);

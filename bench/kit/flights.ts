@@ -83,6 +83,11 @@ export class Flights {
     return this.#keys[this.origin(row)] as Buffer;
   }
 
+  /** Minutes. */
+  delay(row: number): number {
+    return this.#delays[row] as number;
+  }
+
   /** Epoch milliseconds of the departure: the record's timestamp. */
   timestamp(row: number): number {
     return this.#departures[row] as number;
