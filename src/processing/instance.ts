@@ -62,7 +62,6 @@ export class Instance {
    */
   run(task: Task): RunResult | Promise<RunResult> {
     assert(!this.#running, 'an instance runs one task at a time');
-    this.#running = true;
     const meter: Meter = { maxBytes: task.maxBytes, bytesIn: 0 };
     this.#run.outputs.begin(task.inputs.reduce((sum, { from }) => sum + from, 0));
     this.#run.begin(task.now, task.at);
@@ -70,6 +69,7 @@ export class Instance {
     const readers = task.inputs.map(
       (input, i) => new Reader(i, input, this.#serde(input), this.#graves(task, input), meter),
     );
+    this.#running = true;
     try {
       return this.#runGraph(task, readers, meter);
     } catch (error) {
@@ -81,6 +81,7 @@ export class Instance {
     const inputs = task.inputs.map(
       (input, i) => new RawInput(i, input, this.#serde(input), this.#graves(task, input), meter),
     );
+    this.#running = true;
     try {
       const { records, more } = await raw.run(inputs);
       return this.#finish(inputs, meter, records, more);
