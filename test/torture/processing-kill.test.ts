@@ -43,9 +43,9 @@ it('is exactly once, wherever the server dies', async () => {
   await client.admin.put('processors', 'ledger', { module: 'ledger.js' });
   let sent = 0;
   let over = false;
+  const producer = client.producer({ topic: 'entries', lingerMs: 2 });
+  await producer.prepare();
   const producing = (async () => {
-    const producer = client.producer({ topic: 'entries', lingerMs: 2 });
-    await producer.prepare();
     const answers: Promise<unknown>[] = [];
     while (!over) {
       for (let i = 0; i < BURST; i++, sent++) {
