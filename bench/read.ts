@@ -10,7 +10,12 @@ const TOPIC = 'bench';
 const PERMITS = 4_000_000;
 
 /** Reads from the start until `records` were delivered; records a second. Each frame's count stands in its head. */
-async function read(url: string, records: number, format: 'batch' | 'records'): Promise<number> {
+export async function read(
+  url: string,
+  records: number,
+  format: 'batch' | 'records',
+  topic: string = TOPIC,
+): Promise<number> {
   const connection = await RawConnection.open(url);
   let received = 0;
   const startedAt = performance.now();
@@ -25,9 +30,7 @@ async function read(url: string, records: number, format: 'batch' | 'records'): 
       }
       if (received >= records) resolve();
     };
-    connection.socket.write(
-      maskedFrame({ op: 'subscribe', id: 1, topic: TOPIC, from: 'earliest', permits: PERMITS, format }),
-    );
+    connection.socket.write(maskedFrame({ op: 'subscribe', id: 1, topic, from: 'earliest', permits: PERMITS, format }));
   });
   const rate = received / ((performance.now() - startedAt) / 1000);
   connection.close();
