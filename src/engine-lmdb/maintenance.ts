@@ -35,6 +35,8 @@ const FOLD_BYTES = 64 * 1024 * 1024;
 const LIVE_MIN = 0.5;
 /** Compaction runs when this part of a partition's sealed bytes has not been compacted. */
 const DIRTY_MIN = 0.5;
+/** A segment in which less than this part belongs to compacted topics is not rewritten for their sake. */
+const COMPACTED_MIN = 0.125;
 
 export class Maintenance {
   readonly #parts: MaintenanceParts;
@@ -178,25 +180,30 @@ export class Maintenance {
   }
 
   async #compact(thorough: boolean): Promise<void> {
+    const { segments, clock } = this.#parts;
+    const topics = [...this.#parts.topics()].filter(({ config }) => config.cleanup === 'compact');
+    const compacted = new Set(topics.flatMap(({ partitions }) => partitions.map(({ id }) => id)));
+    const sealed = segments.list.slice(0, -1).filter((segment) => segment.sealed);
+    const worthwhile = new Set(sealed.filter((segment) => thorough || shareOf(segment, compacted) >= COMPACTED_MIN));
     const latest = new Map<number, ReadonlyMap<string, number>>();
     const tombstoneLimits = new Map<number, number>();
-    for (const topic of this.#parts.topics()) {
-      if (topic.config.cleanup !== 'compact') continue;
-      for (const partition of topic.partitions) {
-        if (!isDirty(partition, thorough)) continue;
+    for (const { config, partitions } of topics) {
+      for (const partition of partitions) {
+        if (!isDirty(partition, worthwhile, thorough)) continue;
         latest.set(partition.id, await latestOffsets(partition));
-        tombstoneLimits.set(partition.id, this.#parts.clock.now() - topic.config.tombstoneMs);
+        // A tombstone stays as long as a value that it deletes may be in a segment that is left alone.
+        const isWhole = partition.ranges.every(({ segment }) => worthwhile.has(segment) || segment === segments.active);
+        if (isWhole) tombstoneLimits.set(partition.id, clock.now() - config.tombstoneMs);
       }
     }
-    for (const segment of this.#parts.segments.list.slice(0, -1)) {
-      if (!segment.sealed) continue;
+    for (const segment of sealed) {
       const plan: SegmentPlan = {
         isDead: (id, next) => this.#isDead(id, next),
         latest: (id) => latest.get(id),
         tombstonesBefore: (id) => tombstoneLimits.get(id) ?? 0,
-        compactedAt: this.#parts.clock.now(),
+        compactedAt: clock.now(),
       };
-      const hasKeys = [...segment.ranges.keys()].some((id) => latest.has(id));
+      const hasKeys = worthwhile.has(segment) && [...segment.ranges.keys()].some((id) => latest.has(id));
       if (hasKeys || this.#liveShare(segment) < LIVE_MIN) await this.#rewrite(segment, plan);
     }
   }
@@ -233,11 +240,19 @@ export class Maintenance {
   }
 }
 
-function isDirty(partition: LmdbPartition, thorough: boolean): boolean {
+/** How much of a segment's bytes is of these partitions. */
+function shareOf(segment: Segment, partitions: ReadonlySet<number>): number {
+  let bytes = 0;
+  for (const [id, range] of segment.ranges) if (partitions.has(id)) bytes += range.bytes;
+  return segment.bytes === 0 ? 0 : bytes / segment.bytes;
+}
+
+/** Whether enough of what the partition has in these segments was not compacted yet. */
+function isDirty(partition: LmdbPartition, worthwhile: ReadonlySet<Segment>, thorough: boolean): boolean {
   let sealed = 0;
   let dirty = 0;
   for (const { segment, range } of partition.ranges) {
-    if (!segment.sealed) continue;
+    if (!worthwhile.has(segment)) continue;
     sealed += range.bytes;
     if (segment.compactedAt === 0) dirty += range.bytes;
   }
