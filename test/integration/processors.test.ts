@@ -140,6 +140,20 @@ it('begins again from an earlier place with an empty state, or keeps the state',
   client.close();
 });
 
+it('reads a topic that was deleted and made again from its beginning', async () => {
+  const { client } = await ledger();
+  await client.admin.put('processors', 'ledger', { module: 'ledger.js' });
+  const numbers = (from: number) => Array.from({ length: 20 }, (_, i) => entry(from + i));
+  await sendAll(client, 'entries', numbers(0));
+  await settled(client, 'ledger');
+  await client.admin.delete('topics', 'entries');
+  await client.admin.createTopic('entries', { partitions: 4 });
+  await sendAll(client, 'entries', numbers(100));
+  await waitFor(async () => (await contents(client, 'booked')).length === 40, { what: 'the new ones too' });
+  expect(await settled(client, 'ledger')).toMatchObject({ state: 'running', error: null });
+  client.close();
+});
+
 it('refuses what does not load or fit, and leaves the version that runs', async () => {
   const { client } = await ledger();
   const put = (spec: object) => client.admin.put('processors', 'ledger', spec);

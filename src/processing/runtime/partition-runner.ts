@@ -66,6 +66,11 @@ export class PartitionRunner {
     this.#done = this.#live();
   }
 
+  /** Whether these are the very partitions it reads. */
+  reads(inputs: readonly Partition[]): boolean {
+    return inputs.every((partition, i) => partition === this.#options.inputs[i]);
+  }
+
   /** Ends after the run that is under way; resolves when its commit has ended. */
   async stop(): Promise<void> {
     this.#stopping = true;

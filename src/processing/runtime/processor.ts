@@ -47,7 +47,9 @@ export class Processor {
   readonly #parts: ProcessingParts;
   readonly #counts: ProcessorCounts;
   readonly #sessions = new Map<Lane, LaneSession>();
-  #runners: PartitionRunner[] = [];
+  readonly #runners = new Map<number, PartitionRunner>();
+  readonly #ending = new Map<PartitionRunner, Promise<void>>();
+  #stopped = false;
 
   constructor(options: {
     name: string;
@@ -66,27 +68,42 @@ export class Processor {
     this.#counts = new ProcessorCounts(options.name, options.parts.metrics);
   }
 
-  /** Runners for partitions that have none yet; called again when topics may have grown. */
+  /** Runners for partitions that have none yet, or are others of the same name; called again and again. */
   follow(): void {
     const { log } = this.#parts;
     const topics = this.inspected.inputs.map((name) => log.findTopic(name));
-    if (topics.some((topic) => topic === undefined)) return;
+    if (this.#stopped || topics.some((topic) => topic === undefined)) return;
     const count = Math.min(...topics.map((topic) => topic?.partitions.length ?? 0));
-    for (let index = this.#runners.length; index < count; index++) {
+    for (let index = 0; index < count; index++) {
       const inputs = topics.map((topic) => topic?.partitions[index] as Partition);
-      this.#runners.push(
-        new PartitionRunner({
-          name: this.name,
-          index,
-          inputs,
-          settings: this.settings,
-          session: this.#session(this.#lanes[index % this.#lanes.length] as Lane),
-          credit: this.#credit,
-          counts: this.#counts,
-          parts: this.#parts,
-        }),
-      );
+      const runner = this.#runners.get(index);
+      if (runner === undefined) this.#runners.set(index, this.#run(index, inputs));
+      else if (!runner.reads(inputs)) this.#replace(index, runner);
     }
+  }
+
+  #run(index: number, inputs: readonly Partition[]): PartitionRunner {
+    return new PartitionRunner({
+      name: this.name,
+      index,
+      inputs,
+      settings: this.settings,
+      session: this.#session(this.#lanes[index % this.#lanes.length] as Lane),
+      credit: this.#credit,
+      counts: this.#counts,
+      parts: this.#parts,
+    });
+  }
+
+  /** A topic was deleted and made again: its offsets are gone, the runner of the old one ends. */
+  #replace(index: number, runner: PartitionRunner): void {
+    if (this.#ending.has(runner)) return;
+    const ended = runner.stop().then(() => {
+      this.#ending.delete(runner);
+      this.#runners.delete(index);
+      this.follow();
+    });
+    this.#ending.set(runner, ended);
   }
 
   #session(lane: Lane): LaneSession {
@@ -99,16 +116,14 @@ export class Processor {
     return session;
   }
 
-  /** Resolves when the last run's commit has ended; `start` it anew with `follow`. */
+  /** Resolves when the last run's commit has ended. */
   async stop(): Promise<void> {
-    await Promise.all(this.#runners.map((runner) => runner.stop()));
-    this.#runners = [];
+    this.#stopped = true;
+    const ending = [...this.#runners.values()].map((runner) => runner.stop());
+    await Promise.all([...ending, ...this.#ending.values()]);
+    this.#runners.clear();
     for (const session of this.#sessions.values()) session.dropSource();
     this.#sessions.clear();
-  }
-
-  get failed(): boolean {
-    return this.#runners.some(({ error }) => error !== undefined);
   }
 
   activity(): Activity {
@@ -124,7 +139,7 @@ export class Processor {
   }
 
   partitions(): PartitionStatus[] {
-    return this.#runners.map(({ index, error, watermark, stateEntries, stateBytes }) => ({
+    return Array.from(this.#runners.values(), ({ index, error, watermark, stateEntries, stateBytes }) => ({
       partition: index,
       state: error === undefined ? 'running' : 'failed',
       error: error === undefined ? null : { code: error.code, message: error.message },
