@@ -1,12 +1,16 @@
 /**
  * What is kept of a stream beside its records: one document in the log's state space `streams`, under the stream's path,
- * and one entry for each of its producers in `stream-producers`. Both change in the same commit as the records they
+ * and one entry for each of its producers in a space of its own. Both change in the same commit as the records they
  * belong to, so a kill leaves neither without the other.
  */
 import type { StateChange } from '#log';
 
 export const STREAM_SPACE = 'streams';
-export const PRODUCER_SPACE = 'stream-producers';
+
+/** @param id of the stream */
+export function producerSpace(id: string): string {
+  return `stream-producers/${id}`;
+}
 
 /** The place of one request in what a producer sends. */
 export interface ProducerPlace {

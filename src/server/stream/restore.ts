@@ -4,7 +4,7 @@ import type { Log } from '#log';
 import { parseDocument, STREAM_SPACE, type StreamDocument } from './document.ts';
 import { Stream } from './stream.ts';
 
-const SCAN = 1_000;
+const SCAN = 50_000;
 
 /** @throws STORE_CORRUPT, TOPIC_UNKNOWN, PARTITION_UNKNOWN where a document speaks of what is not there */
 export function restoreStreams(log: Log, clock: Clock): Map<string, Stream> {

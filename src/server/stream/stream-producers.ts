@@ -4,7 +4,7 @@
  */
 import { type Limits, SluiceError } from '#kernel';
 import type { Log, StateChange } from '#log';
-import { PRODUCER_SPACE, type ProducerPlace } from './document.ts';
+import { type ProducerPlace, producerSpace } from './document.ts';
 
 export interface ProducerEntry {
   readonly epoch: number;
@@ -14,26 +14,25 @@ export interface ProducerEntry {
 }
 
 export class StreamProducers {
-  readonly #id: string;
+  readonly #space: string;
   readonly #max: number;
   /** The longest silent first. */
   readonly #entries = new Map<string, ProducerEntry>();
 
   /** @param id of the stream, which is new */
   constructor(id: string, limits: Limits) {
-    this.#id = id;
+    this.#space = producerSpace(id);
     this.#max = limits.producersPerPartitionMax;
   }
 
   /** Those of a stream that was there before the server started. */
   static load(log: Log, id: string, limits: Limits): StreamProducers {
     const producers = new StreamProducers(id, limits);
-    const prefix = `${id}/`;
-    const found: [string, ProducerEntry][] = [];
-    for (const [key, value] of log.scanState(PRODUCER_SPACE, prefix, producers.#max + 1)) {
-      if (!key.startsWith(prefix)) break;
-      found.push([key.slice(prefix.length), JSON.parse(Buffer.from(value).toString()) as ProducerEntry]);
-    }
+    const stored = log.scanState(producers.#space, '', Number.MAX_SAFE_INTEGER);
+    const found = stored.map(([name, value]): [string, ProducerEntry] => [
+      name,
+      JSON.parse(Buffer.from(value).toString()) as ProducerEntry,
+    ]);
     for (const [name, entry] of found.sort(([, a], [, b]) => a.at - b.at)) producers.#entries.set(name, entry);
     return producers;
   }
@@ -57,11 +56,6 @@ export class StreamProducers {
     }
   }
 
-  /** What erases all of them. */
-  erasure(): StateChange[] {
-    return Array.from(this.#entries.keys(), (name) => this.#change(name, null));
-  }
-
   #forgotten(entries: ReadonlyMap<string, ProducerEntry>): string[] {
     let more = this.#entries.size - this.#max;
     for (const name of entries.keys()) if (!this.#entries.has(name)) more++;
@@ -75,7 +69,7 @@ export class StreamProducers {
 
   #change(name: string, entry: ProducerEntry | null): StateChange {
     const value = entry === null ? null : Buffer.from(JSON.stringify(entry));
-    return { space: PRODUCER_SPACE, key: `${this.#id}/${name}`, value };
+    return { space: this.#space, key: name, value };
   }
 }
 

@@ -7,11 +7,10 @@
  *                       └─ with forks: gone (410) ─┘ when the last fork is erased
  */
 import { asSluiceError, type Logger, type Metrics, SluiceError } from '#kernel';
-import type { StateChange } from '#log';
 import { ByteBudget } from '../http/byte-budget.ts';
 import { AppendDraft, type AppendOutcome, type AppendRequest } from './append-draft.ts';
 import { type CreateRequest, checkSame } from './create.ts';
-import { documentChange } from './document.ts';
+import { documentChange, producerSpace } from './document.ts';
 import { Lane, type PendingAppend } from './lane.ts';
 import { Places } from './places.ts';
 import { restoreStreams } from './restore.ts';
@@ -258,10 +257,12 @@ export class Streams {
 
   async #erase(stream: Stream): Promise<void> {
     if (stream.leaving || this.#streams.get(stream.path) !== stream) return;
-    const state: StateChange[] = [documentChange(stream.path, null), ...this.#producersOf(stream).erasure()];
     stream.leaving = true;
     try {
-      await this.#parts.log.commit({ state });
+      await this.#parts.log.commit({
+        clear: [producerSpace(stream.document.id)],
+        state: [documentChange(stream.path, null)],
+      });
     } catch (error) {
       stream.leaving = false;
       throw error;
