@@ -60,9 +60,10 @@ Examples:
     .action(async (_flags: Flags, command: Command) => {
       const options = serveOptions(command);
       const running = await acts.serve(options);
+      // Whoever reads the address may ask it to stop at once.
+      stopOnSignals(() => running.stop());
       await print(`sluice listening on ${running.url}\n`);
       if (command.opts<Flags>().hints) await print(hints(running.url));
-      stopOnSignals(() => running.stop());
     });
 }
 
