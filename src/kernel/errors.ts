@@ -60,6 +60,9 @@ export const ERROR_TABLE = {
   RESOURCE_UNKNOWN: kind(404, false, 'There is no resource of that name'),
   RESOURCE_INVALID: kind(400, false, 'The resource does not match its schema'),
   VERSION_CONFLICT: kind(412, false, 'The resource has changed since the version named'),
+  // Transformations
+  TRANSFORM_INVALID: kind(400, false, 'A transformation is not declared as it must be'),
+  TRANSFORM_FAILED: kind(422, false, 'A transformation cannot be applied to this record'),
   // Streams of the Durable Streams protocol
   STREAM_UNKNOWN: kind(404, false, 'There is no stream at this path'),
   STREAM_GONE: kind(410, false, 'The stream was deleted and is kept for its forks only'),

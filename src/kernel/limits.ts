@@ -58,6 +58,16 @@ export const DEFAULT_LIMITS = {
   streamForkDepthMax: 1_000,
   /** How long a long poll of a stream waits. Short, since its readers are many kinds of programs and proxies. */
   streamWaitMs: 4_000,
+  /** Transformations in one list. */
+  transformationsMax: 100,
+  /** Steps a regular expression of a transformation may take on one text at worst; a longer text is refused. */
+  patternStepsMax: 200_000_000,
+  /** One JSONata expression on one record. */
+  expressionMs: 250,
+  /** How deep the parts of a JSONata expression may call each other. */
+  expressionDepthMax: 500,
+  /** Values in one list that a JSONata expression makes. */
+  expressionItemsMax: 100_000,
   /** A segment is sealed when it holds this much. */
   segmentBytes: 128 * MIB,
   /** Sealed segments kept open for reading. */
