@@ -19,6 +19,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   aggregate: {
     question: 'records/s of a keyed count, and its state after a kill',
     load: () => import('./aggregate.ts'),
+  },
   transform: {
     question: 'declared transformations beside the same written by hand',
     load: () => import('./transform.ts'),

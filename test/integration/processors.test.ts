@@ -240,3 +240,39 @@ it('lets a slow processor slow nothing but itself, in bounded memory', async () 
   await client.admin.delete('processors', 'slow');
   client.close();
 }, 60_000);
+
+it('applies named transformations without any code, with a look-up, a filter and an expression', async () => {
+  const server = await startServer({ args });
+  const client = connect({ url: server.url });
+  await client.admin.createTopic('raw', { partitions: 2 });
+  await client.admin.createTopic('clean', { partitions: 2 });
+  await client.admin.createTopic('countries', { cleanup: 'compact' });
+  await sendAll(client, 'countries', [{ name: 'Austria' }], () => 'AT');
+  const put = (steps: readonly object[]) =>
+    client.admin.put('processors', 'clean', { input: 'raw', output: 'clean', steps });
+  await expect(put([{ type: 'uppercase' }])).rejects.toMatchObject({ code: 'TRANSFORM_INVALID' });
+  await expect(put([{ type: 'levitate', field: 'a' }])).rejects.toMatchObject({ code: 'TRANSFORM_INVALID' });
+  const steps = [
+    { type: 'filter', condition: 'amount > 0' },
+    { type: 'uppercase', field: 'code' },
+    { type: 'lookup', table: 'countries', key: 'code', target: 'country' },
+    { type: 'rename', field: 'amount', target: 'total' },
+    { type: 'expression', expression: '$sum([total, 1])', target: 'next' },
+  ];
+  await put(steps);
+  const headers = { trace: 'abc' };
+  const producer = client.producer({ topic: 'raw' });
+  await producer.send({ key: 'k', value: { code: 'at', amount: 2 }, headers, timestamp: 77 });
+  await producer.send({ key: 'k', value: { code: 'at', amount: 0 } });
+  await producer.send({ key: 'k', value: null });
+  await producer.close();
+  await settled(client, 'clean');
+  const [first, second, ...others] = await contents(client, 'clean');
+  expect(parsed(first as ConsumedRecord)).toEqual({ code: 'AT', total: 2, next: 3, country: { name: 'Austria' } });
+  expect([keyOf(first as ConsumedRecord), first?.timestamp]).toEqual(['k', 77]);
+  expect(first?.headers.map(({ key, value }) => [key, Buffer.from(value ?? []).toString()])).toEqual([
+    ['trace', 'abc'],
+  ]);
+  expect([second?.value, others]).toEqual([null, []]);
+  client.close();
+});

@@ -1,8 +1,9 @@
-/** What is written down is so: the error table, scripts, links. */
+/** What is written down is so: the tables of errors and transformations, scripts, links. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ERROR_TABLE } from '#kernel';
+import { catalogue } from '#transform';
 import { read, root, sources, table } from './sources.ts';
 
 const documents = () => sources('.').filter(({ path }) => path.endsWith('.md'));
@@ -17,6 +18,20 @@ describe('errors', () => {
     ]);
     expect(table(read('README.md'), '## Errors')).toEqual(declared);
   });
+});
+
+test('transformations are all in the table of the README, with their settings', () => {
+  const declared = catalogue().map(({ type, summary, settings }) => [
+    `\`${type}\``,
+    summary,
+    settings
+      .map((setting) => {
+        const value = 'default' in setting ? `=${JSON.stringify(setting.default)}` : '?';
+        return `\`${setting.name}${setting.required ? '' : value}\``;
+      })
+      .join(' '),
+  ]);
+  expect(table(read('README.md'), '## Transformations')).toEqual(declared);
 });
 
 describe('documents', () => {
