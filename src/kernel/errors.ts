@@ -63,6 +63,12 @@ export const ERROR_TABLE = {
   // Transformations
   TRANSFORM_INVALID: kind(400, false, 'A transformation is not declared as it must be'),
   TRANSFORM_FAILED: kind(422, false, 'A transformation cannot be applied to this record'),
+  // Schemas
+  SCHEMA_UNKNOWN: kind(404, false, 'There is no such schema, or no such version of it'),
+  SCHEMA_INVALID: kind(422, false, 'The schema itself is not valid'),
+  SCHEMA_INCOMPATIBLE: kind(409, false, 'The schema is not compatible with an earlier version'),
+  SCHEMA_IN_USE: kind(409, false, 'A topic or another schema refers to this schema'),
+  SCHEMA_MISMATCH: kind(422, false, 'A record does not fit the schema of its topic'),
   // Streams of the Durable Streams protocol
   STREAM_UNKNOWN: kind(404, false, 'There is no stream at this path'),
   STREAM_GONE: kind(410, false, 'The stream was deleted and is kept for its forks only'),
@@ -94,8 +100,10 @@ export const ERROR_TABLE = {
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
+type Detail = string | number | boolean | null;
+
 /** Further facts for the caller, e.g. `{ offset: 41 }`; they become members of the problem document. */
-export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
+export type ErrorDetails = Readonly<Record<string, Detail | readonly Readonly<Record<string, Detail>>[]>>;
 
 export interface ProblemDocument {
   type: string;

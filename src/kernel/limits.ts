@@ -43,6 +43,16 @@ export const DEFAULT_LIMITS = {
   waitMsMax: 60_000,
   /** Bytes one read answers at most. */
   readBytesMax: 8 * MIB,
+  /** The text of one schema. */
+  schemaBytesMax: 256 * KIB,
+  /** Different schemas, over all subjects; what was deleted counts, since its number stays taken. */
+  schemasMax: 100_000,
+  /** Versions of one subject, the deleted ones included. */
+  schemaVersionsMax: 1_000,
+  /** Schemas that one refers to, directly and through others. */
+  schemaReferencesMax: 100,
+  /** Records that the refusal of a whole request tells of one by one. */
+  rejectionsToldMax: 100,
   topicsMax: 100_000,
   partitionsPerTopicMax: 1_024,
   partitionsMax: 1_000_000,
