@@ -1,6 +1,7 @@
 /** A resource as it is stored and shown, what makes up a kind, and the differences between two specs. */
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
+import type { StateChange } from '#log';
 
 export type Spec = Readonly<Record<string, unknown>>;
 
@@ -17,6 +18,12 @@ export interface Document {
   readonly by: string | null;
 }
 
+/** What else is declared, as a kind may look at it. */
+export interface Declared {
+  find(kind: string, name: string): Document | undefined;
+  list(kind: string): Document[];
+}
+
 /** One declaration of a kind: its checks, its documentation, and what it does when it changes. */
 export interface Kind {
   readonly kind: string;
@@ -25,10 +32,19 @@ export interface Kind {
   /** One sentence for people. */
   readonly summary: string;
   readonly schema: z.ZodType<Spec>;
+  /**
+   * Refuses a change by throwing, before anything is done; a dry run asks it too.
+   * @param spec undefined when the resource is about to be deleted
+   */
+  check?(name: string, spec: Spec | undefined, declared: Declared): void;
   /** Puts the spec into effect, before it is recorded; what it throws refuses the change. Must bear being called again. */
   apply?(name: string, spec: Spec): Promise<void>;
   /** Ends the effect, before the deletion is recorded. */
   remove?(name: string): Promise<void>;
+  /** State to be stored in one commit with the document, or with its deletion (spec undefined). */
+  changes?(name: string, spec: Spec | undefined): readonly StateChange[];
+  /** The document, or its deletion, is on the disk. */
+  committed?(name: string): void;
 }
 
 export interface Change {

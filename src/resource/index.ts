@@ -8,9 +8,11 @@ import { Resources } from './resources.ts';
 import { topicKind } from './topic-kind.ts';
 
 export type { ApiKeys, KeyInfo } from './api-keys.ts';
-export type { Change, Document, HistoryEntry, Kind, Spec } from './document.ts';
+export type { Change, Declared, Document, HistoryEntry, Kind, Spec } from './document.ts';
 export { type ProcessorSpec, type ProcessorTarget, processorKind } from './processor-kind.ts';
-export type { ChangeOptions, Resources } from './resources.ts';
+export type { ChangeListener, ChangeOptions, Resources } from './resources.ts';
+export { type SchemaSpec, type SchemaStore, schemaKind } from './schema-kind.ts';
+export type { TopicSpec } from './topic-kind.ts';
 
 /** Opens the resources of a log with the engine's own kinds and those of later layers. */
 export async function openResources(

@@ -1,7 +1,8 @@
 /**
  * Everything a person configures, as versioned documents: check, apply, record, look back, go back.
  *
- *   put ─▶ schema ─▶ version asked for? ─▶ kind.apply ─▶ one commit: sys.resources (the state) + sys.audit (the history)
+ *   put ─▶ schema ─▶ version asked for? ─▶ kind.check ─▶ kind.apply
+ *       ─▶ one commit: sys.resources (the state) + sys.audit (the history) + kind.changes ─▶ kind.committed, listeners
  *
  * `sys.resources` is compacted: key `kind/name`, the last document of each. `sys.audit` keeps every change with who
  * and when; it is a topic of its own because compaction would eat the history. Changes run one after the other, so a
@@ -25,6 +26,9 @@ export interface ChangeOptions {
   readonly ifMatch?: number | undefined;
 }
 
+/** Told of each change that is on the disk; `document` is undefined after a deletion. Must not throw. */
+export type ChangeListener = (kind: string, name: string, document: Document | undefined) => void;
+
 interface AuditRecord extends HistoryEntry {
   readonly kind: string;
   readonly name: string;
@@ -37,6 +41,7 @@ export class Resources {
   readonly #documents = new Map<string, Document>();
   readonly #counts = new Map<string, number>();
   readonly #history = new Map<string, HistoryEntry[]>();
+  readonly #listeners = new Set<ChangeListener>();
   #changing: Promise<unknown> = Promise.resolve();
 
   private constructor(log: Log, clock: Clock, kinds: readonly Kind[]) {
@@ -106,6 +111,12 @@ export class Resources {
     return entries;
   }
 
+  /** The result ends it. */
+  onChange(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** The spec with defaults filled in. @throws RESOURCE_INVALID (details: `field`) */
   check(kindName: string, name: string, spec: unknown): Spec {
     const kind = this.kind(kindName);
@@ -121,15 +132,16 @@ export class Resources {
     throw new SluiceError('RESOURCE_INVALID', `${field === '' ? 'the spec' : field}: ${issue?.message}`, { field });
   }
 
-  /** What `put` would change, without doing it. @throws RESOURCE_INVALID, VERSION_CONFLICT */
+  /** What `put` would change, without doing it. @throws RESOURCE_INVALID, VERSION_CONFLICT, and as the kind's check */
   preview(kind: string, name: string, spec: unknown, ifMatch?: number): readonly Change[] {
     const checked = this.check(kind, name, spec);
     const current = this.find(kind, name);
     requireVersion(current, ifMatch);
+    this.kind(kind).check?.(name, checked, this);
     return diffSpecs(current?.spec ?? {}, checked);
   }
 
-  /** Creates or changes; the same spec again changes nothing. @throws RESOURCE_INVALID, VERSION_CONFLICT, and as the kind's apply */
+  /** Creates or changes; the same spec again changes nothing. @throws RESOURCE_INVALID, VERSION_CONFLICT, and as the kind's check and apply */
   put(kind: string, name: string, spec: unknown, options: ChangeOptions): Promise<Document> {
     return this.#exclusively(async () => {
       const checked = this.check(kind, name, spec);
@@ -137,6 +149,7 @@ export class Resources {
       requireVersion(current, options.ifMatch);
       const changes = diffSpecs(current?.spec ?? {}, checked);
       if (current !== undefined && changes.length === 0) return current;
+      this.kind(kind).check?.(name, checked, this);
       await this.kind(kind).apply?.(name, checked);
       const now = this.#clock.now();
       const version = (this.#history.get(placeOf(kind, name))?.at(-1)?.version ?? 0) + 1;
@@ -161,6 +174,7 @@ export class Resources {
     return this.#exclusively(async () => {
       const current = this.get(kind, name);
       requireVersion(current, options.ifMatch);
+      this.kind(kind).check?.(name, undefined, this);
       await this.kind(kind).remove?.(name);
       const version = current.version + 1;
       const entry = {
@@ -190,6 +204,7 @@ export class Resources {
     const value = document === undefined ? null : encodeUtf8(JSON.stringify(document));
     const now = this.#clock.now();
     const audit: AuditRecord = { kind, name, ...entry };
+    const state = this.kind(kind).changes?.(name, document?.spec) ?? [];
     await this.#log.commit({
       appends: [
         { partition: this.#log.partition(STATE_TOPIC, 0), batch: encodeBatch([{ key, value }], { now }) },
@@ -198,9 +213,12 @@ export class Resources {
           batch: encodeBatch([{ key, value: encodeUtf8(JSON.stringify(audit)) }], { now }),
         },
       ],
+      state,
     });
     this.#keep(place, document);
     this.#remember(place, entry);
+    this.kind(kind).committed?.(name);
+    for (const listener of this.#listeners) listener(kind, name, document);
   }
 
   #keep(place: string, document: Document | undefined): void {

@@ -5,9 +5,10 @@
 import { z } from 'zod';
 import { SluiceError } from '#kernel';
 import { DEFAULT_TOPIC_CONFIG, type Log, type TopicConfig } from '#log';
-import type { Kind, Spec } from './document.ts';
+import type { Declared, Kind, Spec } from './document.ts';
 
 const amount = z.int().nonnegative().nullable();
+const subject = z.string().min(1).max(249);
 
 const schema = z.strictObject({
   partitions: z.int().positive().default(DEFAULT_TOPIC_CONFIG.partitions).describe('Can grow, never shrink'),
@@ -23,8 +24,12 @@ const schema = z.strictObject({
     .default(DEFAULT_TOPIC_CONFIG.tombstoneMs)
     .describe('How long deletions stay readable'),
   content_type: z.string().max(255).optional().describe('Of values that carry no content-type header'),
+  key_schema: subject.optional().describe('The schema that keys must fit, unless they come in a record batch'),
+  value_schema: subject.optional().describe('The schema that values must fit, unless they come in a record batch'),
   description: z.string().max(1_000).optional(),
 });
+
+export type TopicSpec = z.infer<typeof schema>;
 
 export function topicKind(log: Log): Kind {
   return {
@@ -32,10 +37,13 @@ export function topicKind(log: Log): Kind {
     plural: 'topics',
     summary: 'A topic: partitions, retention, compaction',
     schema: schema as z.ZodType<Spec>,
+    check: (_name, spec, declared) => {
+      if (spec !== undefined) requireSchemas(spec as TopicSpec, declared);
+    },
     apply: async (name, spec) => {
       if (name.startsWith('sys.'))
         throw new SluiceError('TOPIC_INVALID', 'topics beginning with sys. belong to the system', { name });
-      const config = configOf(spec as z.infer<typeof schema>);
+      const config = configOf(spec as TopicSpec);
       if (log.findTopic(name) === undefined) await log.createTopic(name, config);
       else await log.updateTopic(name, config);
     },
@@ -45,7 +53,16 @@ export function topicKind(log: Log): Kind {
   };
 }
 
-function configOf(spec: z.infer<typeof schema>): TopicConfig {
+/** @throws RESOURCE_INVALID (details: `field`) */
+function requireSchemas(spec: TopicSpec, declared: Declared): void {
+  for (const field of ['key_schema', 'value_schema'] as const) {
+    const name = spec[field];
+    if (name === undefined || declared.find('schema', name) !== undefined) continue;
+    throw new SluiceError('RESOURCE_INVALID', `${field}: there is no schema ${name}`, { field });
+  }
+}
+
+function configOf(spec: TopicSpec): TopicConfig {
   return {
     partitions: spec.partitions,
     cleanup: spec.cleanup,
