@@ -8,7 +8,8 @@ import { runCli, type ServeOptions } from '#cli';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { Processors, settingsOf } from '#processing';
-import { openResources, type ProcessorSpec, processorKind } from '#resource';
+import { openResources, type ProcessorSpec, processorKind, schemaKind } from '#resource';
+import { SchemaRegistry } from '#schema';
 import { type Server, startServer } from '#server';
 
 const EVENT_LOOP_RESOLUTION_MS = 1;
@@ -25,9 +26,11 @@ async function serve(options: ServeOptions): Promise<Running> {
   measureProcess(metrics);
   const log = await openLmdbLog({ directory: options.data, limits, clock: systemClock, logger, metrics });
   try {
+    const schemas = new SchemaRegistry(log, limits);
     const processors = new Processors({ log, limits, clock: systemClock, logger, metrics }, options.workers);
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys } = await openResources(log, systemClock, [
+      schemaKind(schemas),
       processorKind({
         deploy: async (name, spec) => processors.deploy(name, settings(spec)),
         remove: (name) => processors.remove(name),
@@ -42,6 +45,7 @@ async function serve(options: ServeOptions): Promise<Running> {
       resources,
       keys,
       processors,
+      schemas,
       limits,
       logger,
       metrics,

@@ -6,9 +6,11 @@ import type { Clock, Limits, Logger, Metrics } from '#kernel';
 import type { GroupCoordinator, Log, Topic } from '#log';
 import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
+import type { SchemaRegistry } from '#schema';
 import type { Partitioner } from './produce/partitioner.ts';
 import type { ProducerRegistry } from './produce/producers.ts';
 import type { RecordSink } from './produce/record-sink.ts';
+import type { SchemaBindings } from './schemas/bindings.ts';
 import type { Streams } from './stream/streams.ts';
 
 export interface ServerSettings {
@@ -24,6 +26,9 @@ export interface ServerContext {
   readonly resources: Resources;
   readonly keys: ApiKeys;
   readonly processors: Processors;
+  readonly schemas: SchemaRegistry;
+  /** Which topics have schemas. */
+  readonly bindings: SchemaBindings;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly metrics: Metrics;

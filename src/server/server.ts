@@ -8,6 +8,7 @@ import type { Clock, Limits, Logger, Metrics } from '#kernel';
 import { GroupCoordinator, type Log } from '#log';
 import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
+import type { SchemaRegistry } from '#schema';
 import type { ServerContext, ServerSettings } from './context.ts';
 import { groupRoutes } from './groups/routes.ts';
 import { dispatch } from './http/dispatch.ts';
@@ -25,6 +26,10 @@ import { eventRoutes } from './read/events.ts';
 import { readRoutes } from './read/routes.ts';
 import { keyRoutes } from './resources/key-routes.ts';
 import { resourceRoutes } from './resources/routes.ts';
+import { SchemaBindings } from './schemas/bindings.ts';
+import { configRoutes } from './schemas/config-routes.ts';
+import { schemaRoutes } from './schemas/schema-routes.ts';
+import { subjectRoutes } from './schemas/subject-routes.ts';
 import { backupRoutes } from './service/backup.ts';
 import { serviceRoutes } from './service/routes.ts';
 import { streamRoutes } from './stream/routes.ts';
@@ -36,6 +41,7 @@ export interface ServerOptions extends Partial<ServerSettings> {
   readonly resources: Resources;
   readonly keys: ApiKeys;
   readonly processors: Processors;
+  readonly schemas: SchemaRegistry;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -95,13 +101,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 function createContext(options: ServerOptions, shutdown: AbortSignal): ServerContext {
-  const { log, resources, keys, processors, limits, logger, metrics, clock } = options;
+  const { log, resources, keys, processors, schemas, limits, logger, metrics, clock } = options;
   return {
     log,
     groups: new GroupCoordinator(log, { limits, clock }),
     resources,
     keys,
     processors,
+    schemas,
+    bindings: new SchemaBindings(resources),
     limits,
     logger,
     metrics,
@@ -132,6 +140,9 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...streamRoutes(context),
     ...resourceRoutes(context),
     ...keyRoutes(context),
+    ...subjectRoutes(context),
+    ...schemaRoutes(context),
+    ...configRoutes(context),
     ...groupRoutes(context),
     ...processorRoutes(context),
     ...backupRoutes(context),

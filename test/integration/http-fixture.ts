@@ -7,7 +7,8 @@ import { onTestFinished } from 'vitest';
 import { type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { MemoryLog } from '#log';
 import { Processors } from '#processing';
-import { openResources } from '#resource';
+import { openResources, schemaKind } from '#resource';
+import { SchemaRegistry } from '#schema';
 import { type ServerOptions, startServer } from '#server';
 
 export interface FixtureOptions extends Partial<Omit<ServerOptions, 'limits'>> {
@@ -18,7 +19,8 @@ export interface FixtureOptions extends Partial<Omit<ServerOptions, 'limits'>> {
 export async function serve(options: FixtureOptions = {}) {
   const limits = resolveLimits(options.limits);
   const log = options.log ?? new MemoryLog({ limits, clock: systemClock });
-  const opened = await openResources(log, systemClock);
+  const schemas = options.schemas ?? new SchemaRegistry(log, limits);
+  const opened = await openResources(log, systemClock, [schemaKind(schemas)]);
   const resources = options.resources ?? opened.resources;
   const keys = options.keys ?? opened.keys;
   if (log.findTopic('t') === undefined) await resources.put('topic', 't', { partitions: 2 }, { by: null });
@@ -29,6 +31,7 @@ export async function serve(options: FixtureOptions = {}) {
     resources,
     keys,
     processors,
+    schemas,
     metrics,
     logger: silentLogger,
     clock: systemClock,
@@ -47,6 +50,7 @@ export async function serve(options: FixtureOptions = {}) {
     log,
     resources,
     keys,
+    schemas,
     metrics,
     get: (path: string, headers: Record<string, string> = {}) => fetch(url(path), { headers }),
     send: (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>

@@ -50,6 +50,7 @@ export const nobody = new Principal(undefined, []);
 /** What a glob must begin with itself to reach what begins so. */
 const SET_APART = ['sys.', 'stream/'];
 const BEARER = /^bearer +(\S+)$/i;
+const BASIC = /^basic +(\S+)$/i;
 
 /** @throws UNAUTHENTICATED when keys are required and this is none, or when a key is given and not valid */
 export function authenticate(keys: KeyRing, key: string | undefined): Principal {
@@ -60,9 +61,22 @@ export function authenticate(keys: KeyRing, key: string | undefined): Principal 
   return new Principal(client.name, client.scopes);
 }
 
-/** The key of `Authorization: Bearer KEY`, else of `X-API-Key: KEY`. @throws UNAUTHENTICATED on another scheme */
-export function presentedKey(authorization: string | undefined, apiKey: string | undefined): string | undefined {
+/**
+ * The key of `Authorization: Bearer KEY`, else of `X-API-Key: KEY`.
+ * @param takesBasic it may also be the password of `Authorization: Basic …`, whatever the user's name
+ * @throws UNAUTHENTICATED on another scheme
+ */
+export function presentedKey(
+  authorization: string | undefined,
+  apiKey: string | undefined,
+  takesBasic = false,
+): string | undefined {
   if (authorization === undefined) return apiKey;
+  const credentials = takesBasic ? BASIC.exec(authorization)?.[1] : undefined;
+  if (credentials !== undefined) {
+    const text = Buffer.from(credentials, 'base64').toString('utf8');
+    return text.slice(text.indexOf(':') + 1);
+  }
   const key = BEARER.exec(authorization)?.[1];
   if (key === undefined) throw new SluiceError('UNAUTHENTICATED', 'Authorization must be "Bearer" and a key');
   return key;

@@ -36,7 +36,10 @@ export function dispatch(
 }
 
 function authorise(exchange: Exchange, route: Route, keys: KeyRing): void {
-  const key = keys.required ? presentedKey(exchange.header('authorization'), exchange.header('x-api-key')) : undefined;
+  const { takesBasic } = route;
+  const key = keys.required
+    ? presentedKey(exchange.header('authorization'), exchange.header('x-api-key'), takesBasic)
+    : undefined;
   exchange.principal = authenticate(keys, key);
   const { access } = route;
   if (access === 'open' || access === 'session') return;

@@ -176,13 +176,19 @@ export class Exchange {
     this.bytes(status, '', '');
   }
 
-  /** The error as problem+json. Anything but a `SluiceError` answers INTERNAL and is logged with its cause. */
+  /** The error as problem+json, or in the form of the route. Anything but a `SluiceError` answers INTERNAL and is logged with its cause. */
   problem(thrown: unknown): void {
     if (this.over) return;
     const error = asSluiceError(thrown);
     if (error.code === 'INTERNAL' || error.status >= 500) this.#host.failed(this, error);
     for (const [name, value] of problemHeaders(error)) this.setHeader(name, value);
-    this.bytes(error.status, 'application/problem+json', JSON.stringify(toProblem(error)));
+    const form = this.route?.errors;
+    if (form === undefined) {
+      this.bytes(error.status, 'application/problem+json', JSON.stringify(toProblem(error)));
+      return;
+    }
+    const { status, value } = form.body(error);
+    this.bytes(status, form.contentType, JSON.stringify(value));
   }
 
   /** Answers piece by piece; undefined when the client is gone, or asked for the head only. `filler`: see BodyStream. */

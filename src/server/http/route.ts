@@ -31,6 +31,13 @@ export interface AnswerDeclaration {
   readonly headers?: readonly HeaderDeclaration[];
 }
 
+/** An error in another form than a problem document, for interfaces that others have defined. */
+export interface ErrorForm {
+  readonly contentType: string;
+  readonly shape: z.ZodType;
+  body(error: SluiceError): { readonly status: number; readonly value: object };
+}
+
 export interface Input<Params, Query> {
   readonly params: Params;
   readonly query: Query;
@@ -52,6 +59,10 @@ interface Declaration {
   readonly answers: Readonly<Record<number, AnswerDeclaration>>;
   /** Called very often: its successes are logged at level debug, other routes' at info. */
   readonly busy?: boolean;
+  /** How errors are told; as problem documents where absent. */
+  readonly errors?: ErrorForm;
+  /** A key may also come as the password of Basic authentication, for clients that know nothing else. */
+  readonly takesBasic?: boolean;
 }
 
 export interface Route extends Declaration {
@@ -68,13 +79,13 @@ export interface Route extends Declaration {
   readonly run: (exchange: Exchange) => void | Promise<void>;
 }
 
-interface CheckedDeclaration<P extends z.ZodObject, Q extends z.ZodObject> extends Declaration {
+export interface CheckedDeclaration<P extends z.ZodObject, Q extends z.ZodObject> extends Declaration {
   readonly params?: P;
   readonly query?: Q;
   readonly handle: (exchange: Exchange, input: Input<z.output<P>, z.output<Q>>) => void | Promise<void>;
 }
 
-type None = z.ZodObject<Record<never, never>>;
+export type None = z.ZodObject<Record<never, never>>;
 
 /**
  * A route whose path, query and body are checked as declared before its handler sees them. Names in the

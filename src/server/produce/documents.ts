@@ -30,8 +30,23 @@ export const cloudEvent = z
   })
   .meta({ id: 'CloudEvent' });
 
+const placed = z.object({ partition: z.int(), offset: z.int() });
+
 export const offsetsAnswer = z.object({
-  offsets: z.array(z.object({ partition: z.int(), offset: z.int() })).describe('One entry a record, in order'),
+  offsets: z.array(placed).describe('One entry a record, in order'),
+});
+
+const rejected = z.object({
+  error: z.object({
+    code: z.literal('SCHEMA_MISMATCH'),
+    field: z.enum(['key', 'value']),
+    path: z.string().describe('JSON pointer to what does not fit'),
+    message: z.string(),
+  }),
+});
+
+export const partialAnswer = z.object({
+  offsets: z.array(z.union([placed, rejected])).describe('One entry a record, in order'),
 });
 
 export const batchAnswer = z.object({

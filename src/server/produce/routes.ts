@@ -14,10 +14,11 @@ import type { Route } from '../http/route.ts';
 import { appendBatch, appendRecords, type Placed } from './append.ts';
 import { readJsonBody, readMsgpackBody, readNdjsonBody } from './bodies.ts';
 import { isBinaryEvent, readBinaryEvent, readEventBatch, readStructuredEvent } from './cloud-events.ts';
-import { batchAnswer, cloudEvent, offsetsAnswer, produceBody, recordShape } from './documents.ts';
+import { batchAnswer, cloudEvent, offsetsAnswer, partialAnswer, produceBody, recordShape } from './documents.ts';
 import type { ProducedRecord } from './record-shape.ts';
 import type { RecordOutcome } from './record-sink.ts';
 import { type ProduceRequest, produceQuery, readProduceRequest } from './request.ts';
+import { entriesOf, type Rejection, rejectionsOf, requireSome } from './screening.ts';
 
 const JSON_TYPE = 'application/json';
 const BATCH_TYPE = 'application/vnd.sluice.batch';
@@ -52,6 +53,10 @@ export function produceRoutes(context: ServerContext): Route[] {
       },
       answers: {
         200: { description: 'Stored', types: { [JSON_TYPE]: z.union([offsetsAnswer, batchAnswer]) } },
+        207: {
+          description: 'Some records do not fit the schemas of the topic; the others are stored',
+          types: { [JSON_TYPE]: partialAnswer },
+        },
         204: { description: 'This producer stored the request before' },
       },
       run: (exchange) => produce(context, exchange),
@@ -83,6 +88,8 @@ function store(context: ServerContext, exchange: Exchange, topic: Topic, body: U
   // The number of an idempotent producer may have to be waited for, and the body is gone by then.
   const bytes = request.producer === undefined ? body : body.slice();
   const records = readRecords(context, exchange, type, bytes);
+  const rejections = rejectionsOf(context, topic.name, records);
+  if (rejections.length > 0) return storeSome(context, exchange, topic, records, rejections, request);
   const [only] = records;
   if (records.length === 1 && only !== undefined && isPlain(request)) {
     storeOne(context, exchange, topic, only, request);
@@ -163,6 +170,20 @@ async function storeMany(
   const { offsets, duplicate } = await appendRecords(context, topic, records, request);
   if (duplicate) exchange.empty(204);
   else exchange.bytes(200, JSON_TYPE, offsetsText(offsets));
+}
+
+/** Stores what fits the schemas of the topic. @throws SCHEMA_MISMATCH, see `requireSome` */
+async function storeSome(
+  context: ServerContext,
+  exchange: Exchange,
+  topic: Topic,
+  records: readonly ProducedRecord[],
+  rejections: readonly Rejection[],
+  request: ProduceRequest,
+): Promise<void> {
+  const fitting = requireSome(records, rejections, !isPlain(request), context.limits);
+  const { offsets } = await appendRecords(context, topic, fitting, request);
+  exchange.json(207, { offsets: entriesOf(records.length, offsets, rejections) });
 }
 
 function offsetsText(offsets: readonly Placed[]): string {

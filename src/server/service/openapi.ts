@@ -43,7 +43,10 @@ function operation(route: Route, schemas: Json): Json {
   for (const [status, answer] of Object.entries(route.answers)) answers[status] = answerObject(answer, schemas);
   answers['default'] = {
     description: 'A problem',
-    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    content:
+      route.errors === undefined
+        ? { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
+        : content({ [route.errors.contentType]: route.errors.shape }, schemas),
   };
   return {
     operationId: operationId(route),

@@ -10,6 +10,7 @@ import { appendRecords } from '../produce/append.ts';
 import { partitionAt } from '../produce/partitioner.ts';
 import { type ProducedRecord, readJsonRecord, readMsgpackRecord } from '../produce/record-shape.ts';
 import type { RecordOutcome } from '../produce/record-sink.ts';
+import { entriesOf, rejectionsOf, requireAll, requireSome } from '../produce/screening.ts';
 import type { Message } from './codec.ts';
 import { invalid, readChoice, readInteger, readOptionalInteger, readText } from './fields.ts';
 import type { Session } from './session.ts';
@@ -103,16 +104,22 @@ function produceTo(
   }
   const read = session.codec.isBinary ? readMsgpackRecord : readJsonRecord;
   const partition = readOptionalInteger(message, 'partition');
+  const isBound = context.bindings.of(topic.name) !== undefined;
   if (raw.length === 1 && expectedOffset === undefined) {
     const record = read(raw[0], 'records[0]', context.limits);
+    if (isBound) requireAll(context, topic.name, [record]);
     produceOne(context, session, id, topic, record, partition, durability, bytes);
     return undefined;
   }
   const records = raw.map((one, index) => read(one, `records[${index}]`, context.limits));
+  const rejections = rejectionsOf(context, topic.name, records);
   const request = { durability, expectedOffset, partition, producer: undefined };
-  return appendRecords(context, topic, records, request).then(({ offsets }) =>
-    session.send({ op: 'produced', id, offsets }),
-  );
+  const fitting =
+    rejections.length === 0 ? records : requireSome(records, rejections, expectedOffset !== undefined, context.limits);
+  return appendRecords(context, topic, fitting, request).then(({ offsets }) => {
+    const entries = rejections.length === 0 ? offsets : entriesOf(records.length, offsets, rejections);
+    session.send({ op: 'produced', id, offsets: entries });
+  });
 }
 
 function produceOne(
