@@ -49,6 +49,14 @@ export function rejectionsOf(
       binding.value === undefined || value === null ? undefined : checkValue(schemas, binding.value, value);
     if (badValue !== undefined) found.push({ record: i, field: 'value', ...badValue });
   }
+  if (found.length > 0) {
+    context.metrics
+      .counter(
+        'sluice_schema_rejected_records_total',
+        'Records refused because they do not fit the schemas of their topic',
+      )
+      .add(found.length);
+  }
   return found;
 }
 
