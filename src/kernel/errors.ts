@@ -52,9 +52,12 @@ export const ERROR_TABLE = {
   // Groups and subscriptions
   GROUP_UNKNOWN: kind(404, false, 'There is no consumer group of that name'),
   GROUP_BUSY: kind(409, true, 'The group has members; stop them first'),
-  MEMBER_FENCED: kind(409, true, 'The partition has moved to another member of the group'),
+  GROUP_MODE_CONFLICT: kind(409, false, 'The group is used in the other mode, stream or queue'),
+  MEMBER_FENCED: kind(409, true, 'The partition, or the record, is no longer with this member of the group'),
   SUBSCRIPTION_UNKNOWN: kind(404, false, 'There is no such subscription on this connection'),
   SUBSCRIPTION_EXISTS: kind(409, false, 'A subscription of that id exists on this connection'),
+  // Dead letters
+  DEAD_LETTER_UNKNOWN: kind(404, false, 'There is no dead letter at this offset, or it is done'),
   // Resources
   KIND_UNKNOWN: kind(404, false, 'There is no such kind of resource'),
   RESOURCE_UNKNOWN: kind(404, false, 'There is no resource of that name'),

@@ -94,6 +94,14 @@ export const DEFAULT_LIMITS = {
   workerHeapBytesMax: 1024 * MIB,
   /** How long a partition that moves waits for its old member to acknowledge what it was sent. */
   rebalanceDrainMs: 3_000,
+  /** Of one queue, records with members or waiting for their backoff; beyond it nothing new is handed out. */
+  queueHeldRecordsMax: 100_000,
+  /** Of one queue, records read ahead and not handed out; beyond it reading stops until there are fewer. */
+  queueWindowRecordsMax: 1_000_000,
+  /** Of one queue, memory for those; beyond it the oldest are read again when their turn comes. */
+  queueWindowBytesMax: 32 * MIB,
+  /** Of one queue, records waiting for their `deliver-at`; beyond it reading stops until some are due. */
+  queueDelayedRecordsMax: 4_000_000,
   /** How long a graceful shutdown waits for connections to drain. */
   shutdownMs: 10_000,
 };

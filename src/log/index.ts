@@ -11,7 +11,7 @@ export {
   topicOfDead,
   valueOmitted,
 } from './dead-letters.ts';
-export { GroupCoordinator, type GroupDescription } from './group-coordinator.ts';
+export { type CoordinatorOptions, GroupCoordinator, type GroupDescription } from './group-coordinator.ts';
 export type { AssignedPartition, Member, MemberListener, MemberOptions, TopicPartition } from './member.ts';
 export { MemoryLog } from './memory-log.ts';
 export {
@@ -20,6 +20,16 @@ export {
   type ProducerSnapshot,
   type ProducerUndo,
 } from './producer-sequences.ts';
+export {
+  DEFAULT_QUEUE_OPTIONS,
+  type HandedRecord,
+  type NackOptions,
+  type QueueListener,
+  type QueueMember,
+  type QueueMemberOptions,
+  type QueueOptions,
+} from './queue/queue-member.ts';
+export type { QueueDepth } from './queue/queue-metrics.ts';
 export { type Extent, type LogReader, openReader, type ReaderSource, type StateExtent } from './reader.ts';
 export {
   encodeStateBlock,

@@ -9,6 +9,9 @@ import { describeDurability } from './durability.ts';
 import type { LogFixture } from './fixture.ts';
 import { describeGroups } from './groups.ts';
 import { describeIdempotence } from './idempotence.ts';
+import { describeQueueOrder } from './queue-order.ts';
+import { describeQueueUpkeep } from './queue-upkeep.ts';
+import { describeQueues } from './queues.ts';
 import { describeRandomly } from './random.ts';
 import { describeReaders } from './readers.ts';
 import { describeRefusals } from './refusals.ts';
@@ -32,6 +35,9 @@ export function describeLog(fixture: LogFixture): void {
     describeGroups(fixture);
     describeReaders(fixture);
     describeClosing(fixture);
+    describeQueues(fixture);
+    describeQueueUpkeep(fixture);
+    describeQueueOrder(fixture);
     describeRandomly(fixture);
   });
 }
