@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   http: { question: 'acknowledged requests/s, one record a request', load: () => import('./http.ts') },
   single: { question: 'records/s, one record a WebSocket message', load: () => import('./single.ts') },
   latency: { question: 'acknowledgement and delivery times at a fixed rate', load: () => import('./latency.ts') },
+  queue: { question: 'records/s handed out and acknowledged one by one', load: () => import('./queue.ts') },
   read: { question: 'records/s of a catch-up read, and fan-out', load: () => import('./read.ts') },
   retention: {
     question: 'does throughput hold, and disk and memory stay bounded, under retention',

@@ -3,7 +3,7 @@ import { Packr } from 'msgpackr';
 import { connect } from '#client';
 import { options } from './kit/options.ts';
 import { fill, PROCESSORS, timeProcessor } from './kit/processing.ts';
-import { redisMap } from './kit/redis.ts';
+import { redisMap } from './kit/redis-map.ts';
 import { fixed, printResult, printTable, spread, whole } from './kit/report.ts';
 import { ServerProcess } from './kit/server-process.ts';
 import { read } from './read.ts';

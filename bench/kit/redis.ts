@@ -1,50 +1,107 @@
 /**
- * What a Node user would do instead of a processor: a Redis Streams consumer group that reads, maps, writes and
- * acknowledges, with `appendfsync always`. The server comes from Debian's redis-server, started privately where it is
- * installed; the client is a socket that speaks RESP, pipelined, so that no client library is the limit.
+ * A Redis server of its own, syncing its append-only file before each answer, and as much of its protocol as a bench
+ * needs: commands pipelined as they stand, answers parsed. Used where redis-server is installed.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 
-const BATCH = 500;
-const CONNECT_TRIES = 200;
-const CONNECT_MS = 25;
+const READY_MS = 5_000;
 
-/** Commands in, parsed replies out, in order. */
-class RespConnection {
+export type Reply = string | number | null | Reply[];
+
+export function hasRedis(): boolean {
+  return spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+export class RedisProcess {
+  readonly port: number;
+  readonly #child: ChildProcess;
+  readonly #data: string;
+
+  constructor(port: number) {
+    this.port = port;
+    this.#data = mkdtempSync(join(process.cwd(), '.data-bench-redis-'));
+    const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', this.#data];
+    args.push('--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--loglevel', 'warning');
+    this.#child = spawn('redis-server', args, { stdio: 'ignore' });
+    process.once('exit', () => this.#clean());
+  }
+
+  async connect(): Promise<RedisConnection> {
+    const deadline = performance.now() + READY_MS;
+    for (;;) {
+      const socket = connect({ host: '127.0.0.1', port: this.port, noDelay: true });
+      const open = await new Promise<boolean>((resolve) => {
+        socket.once('connect', () => resolve(true));
+        socket.once('error', () => resolve(false));
+      });
+      if (open) return new RedisConnection(socket);
+      if (performance.now() > deadline) throw new Error('redis-server did not start');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGTERM');
+    await ended;
+    this.#clean();
+  }
+
+  #clean(): void {
+    this.#child.kill('SIGKILL');
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+}
+
+export class RedisConnection {
   readonly #socket: Socket;
-  readonly #waiting: ((reply: unknown) => void)[] = [];
   #rest: Buffer = Buffer.alloc(0);
+  #waiting: ((reply: Reply) => void)[] = [];
+  #taken = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (data) => this.#data(data));
   }
 
-  send(commands: readonly (readonly (string | Buffer)[])[]): Promise<unknown[]> {
-    const parts: (string | Buffer)[] = [];
-    const replies = commands.map((command) => {
-      parts.push(`*${command.length}\r\n`);
-      for (const word of command) parts.push(`$${Buffer.byteLength(word)}\r\n`, word, '\r\n');
-      return new Promise<unknown>((resolve) => this.#waiting.push(resolve));
+  /** The bytes of a command, to be sent as often as is wanted. */
+  static command(...parts: readonly (string | Uint8Array)[]): Buffer {
+    const pieces = parts.flatMap((part) => {
+      const bytes = Buffer.from(part);
+      return [Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')];
     });
-    this.#socket.write(Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part))));
-    return Promise.all(replies);
+    return Buffer.concat([Buffer.from(`*${parts.length}\r\n`), ...pieces]);
+  }
+
+  /** Sends `commands` commands that stand back to back; each is answered to `onReply`. */
+  send(bytes: Uint8Array, commands: number, onReply: (reply: Reply) => void): void {
+    for (let i = 0; i < commands; i++) this.#waiting.push(onReply);
+    this.#socket.write(bytes);
+  }
+
+  call(...parts: readonly (string | Uint8Array)[]): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      this.send(RedisConnection.command(...parts), 1, (reply) => {
+        if (typeof reply === 'string' && reply.startsWith('-')) reject(new Error(reply));
+        else resolve(reply);
+      });
+    });
   }
 
   #data(data: Buffer): void {
-    this.#rest = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data]);
-    for (let at = 0; ; ) {
-      const parsed = parse(this.#rest, at);
-      if (parsed === undefined) {
-        this.#rest = this.#rest.subarray(at);
-        return;
-      }
-      at = parsed.end;
-      this.#waiting.shift()?.(parsed.value);
+    const bytes = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data]);
+    let at = 0;
+    for (let parsed = parse(bytes, at); parsed !== undefined; parsed = parse(bytes, at)) {
+      at = parsed.next;
+      this.#waiting[this.#taken++]?.(parsed.reply);
+      if (this.#taken < 10_000) continue;
+      this.#waiting = this.#waiting.slice(this.#taken);
+      this.#taken = 0;
     }
+    this.#rest = bytes.subarray(at);
   }
 
   close(): void {
@@ -52,86 +109,33 @@ class RespConnection {
   }
 }
 
-/** One reply from `at` on; undefined when it is not all there. */
-function parse(bytes: Buffer, at: number): { value: unknown; end: number } | undefined {
-  const line = bytes.indexOf('\r\n', at);
-  if (line === -1) return undefined;
-  const head = bytes.toString('latin1', at + 1, line);
-  const type = String.fromCharCode(bytes[at] as number);
-  if (type === '+' || type === ':') return { value: head, end: line + 2 };
-  if (type === '-') throw new Error(`redis: ${head}`);
-  const length = Number(head);
-  if (type === '$') {
-    if (length < 0) return { value: null, end: line + 2 };
-    const end = line + 2 + length + 2;
-    return end > bytes.length ? undefined : { value: bytes.subarray(line + 2, line + 2 + length), end };
-  }
-  const items: unknown[] = [];
-  let end = line + 2;
-  for (let i = 0; i < length; i++) {
-    const item = parse(bytes, end);
-    if (item === undefined) return undefined;
-    items.push(item.value);
-    end = item.end;
-  }
-  return { value: items, end };
-}
-
-async function connected(path: string): Promise<RespConnection> {
-  for (let tries = 0; tries < CONNECT_TRIES; tries++) {
-    const socket = connect(path);
-    const opened = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-    });
-    if (opened) return new RespConnection(socket);
-    await new Promise((resolve) => setTimeout(resolve, CONNECT_MS));
-  }
-  throw new Error('redis-server did not start');
-}
-
-/** Runs `work` on a private server that syncs each write; undefined where redis-server is not installed. */
-export async function withRedis<T>(work: (connection: RespConnection) => Promise<T>): Promise<T | undefined> {
-  if (spawnSync('redis-server', ['--version']).status !== 0) return undefined;
-  const folder = mkdtempSync(join(process.cwd(), '.data-bench-redis-'));
-  const socket = join(folder, 'redis.sock');
-  const args = ['--port', '0', '--unixsocket', socket, '--dir', folder, '--save', ''];
-  args.push('--appendonly', 'yes', '--appendfsync', 'always');
-  const server: ChildProcess = spawn('redis-server', args, { stdio: 'ignore' });
-  const ended = new Promise((resolve) => server.once('exit', resolve));
-  try {
-    const connection = await connected(socket);
-    const result = await work(connection);
-    connection.close();
-    return result;
-  } finally {
-    server.kill('SIGTERM');
-    await ended;
-    if (existsSync(folder)) rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-type Entry = readonly [id: Buffer, fields: readonly Buffer[]];
-
-/** Records a second of the same map from stream to stream: read 500, add 500, acknowledge 500, one pipeline each. */
-export function redisMap(records: number, value: (n: number) => string): Promise<number | undefined> {
-  return withRedis(async (redis) => {
-    await redis.send([['XGROUP', 'CREATE', 'in', 'g', '0', 'MKSTREAM']]);
-    for (let n = 0; n < records; n += BATCH) {
-      await redis.send(Array.from({ length: BATCH }, (_, i) => ['XADD', 'in', '*', 'v', value(n + i)]));
+/** One reply at `at`; undefined when it is not there in full. */
+function parse(bytes: Buffer, at: number): { reply: Reply; next: number } | undefined {
+  const end = bytes.indexOf('\r\n', at);
+  if (end === -1) return undefined;
+  const line = bytes.toString('latin1', at + 1, end);
+  const next = end + 2;
+  switch (bytes[at]) {
+    case 0x24: {
+      const length = Number(line);
+      if (length === -1) return { reply: null, next };
+      if (bytes.length < next + length + 2) return undefined;
+      return { reply: bytes.toString('latin1', next, next + length), next: next + length + 2 };
     }
-    const startedAt = performance.now();
-    for (let done = 0; done < records; ) {
-      const read = ['XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', String(BATCH), 'STREAMS', 'in', '>'];
-      const [reply] = (await redis.send([read])) as [[[Buffer, Entry[]]]];
-      const entries = reply[0][1];
-      const adds = entries.map(([, fields]) => {
-        const order = JSON.parse((fields[1] as Buffer).toString()) as { amount: number };
-        return ['XADD', 'out', '*', 'v', JSON.stringify({ ...order, amount: order.amount * 2 })];
-      });
-      await redis.send([...adds, ['XACK', 'in', 'g', ...entries.map(([id]) => id)]]);
-      done += entries.length;
+    case 0x2a: {
+      const replies: Reply[] = [];
+      let place = next;
+      for (let i = 0; i < Number(line); i++) {
+        const parsed = parse(bytes, place);
+        if (parsed === undefined) return undefined;
+        replies.push(parsed.reply);
+        place = parsed.next;
+      }
+      return { reply: replies, next: place };
     }
-    return records / ((performance.now() - startedAt) / 1000);
-  });
+    case 0x3a:
+      return { reply: Number(line), next };
+    default:
+      return { reply: bytes.toString('latin1', at, end), next };
+  }
 }

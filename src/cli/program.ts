@@ -4,6 +4,7 @@ import { asSluiceError, SluiceError } from '#kernel';
 import type { Acts } from './acts.ts';
 import { benchCommand } from './commands/bench.ts';
 import { consumeCommand } from './commands/consume.ts';
+import { deadCommand } from './commands/dead.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { groupsCommand } from './commands/groups.ts';
 import { keysCommand } from './commands/keys.ts';
@@ -34,6 +35,7 @@ export async function runCli(args: readonly string[], acts: Acts): Promise<void>
     consumeCommand(),
     groupsCommand(),
     processorsCommand(),
+    deadCommand(),
     keysCommand(),
     benchCommand(),
     ...storeCommands(acts),

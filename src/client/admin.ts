@@ -26,6 +26,24 @@ export interface PartitionInfo {
   readonly bytes: number;
 }
 
+export interface DeadLetterDocument {
+  /** Of the letter; what `retryDead` and `dropDead` take. */
+  readonly id: number;
+  /** Where the record was. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** `group:NAME` or `processor:NAME`. */
+  readonly source: string;
+  readonly attempts: number;
+  readonly code: string;
+  readonly message: string;
+  readonly stack?: string;
+  readonly at: number;
+  readonly omitted: boolean;
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
 export class Admin {
   readonly #url: string;
   readonly #key: string | undefined;
@@ -113,6 +131,42 @@ export class Admin {
     return this.call('PUT', `${path('groups', name)}/offsets`, { topic, to });
   }
 
+  deadBoxes(): Promise<{ topic: string; letters: number }[]> {
+    return this.call('GET', '/v1/dead');
+  }
+
+  /** A page of the dead letters of a topic; `next` is where to go on. */
+  deadLetters(
+    topic: string,
+    options: { from?: number; limit?: number; source?: string } = {},
+  ): Promise<{ letters: DeadLetterDocument[]; next: number | null }> {
+    return this.call('GET', `${path('dead', topic)}${query(options)}`);
+  }
+
+  deadLetter(topic: string, id: number): Promise<DeadLetterDocument> {
+    return this.call('GET', path('dead', topic, String(id)));
+  }
+
+  /** Sends the record of one letter again. */
+  retryDead(topic: string, id: number): Promise<{ id: number; partition: number; offset: number }> {
+    return this.call('POST', `${path('dead', topic, String(id))}/retry`);
+  }
+
+  retryAllDead(
+    topic: string,
+    options: { ids?: readonly number[]; source?: string } = {},
+  ): Promise<{ retried: number }> {
+    return this.call('POST', `${path('dead', topic)}/retry`, options);
+  }
+
+  dropDead(topic: string, id: number): Promise<void> {
+    return this.call('DELETE', path('dead', topic, String(id)));
+  }
+
+  dropAllDead(topic: string, options: { source?: string } = {}): Promise<{ dropped: number }> {
+    return this.call('DELETE', `${path('dead', topic)}${query(options)}`);
+  }
+
   /** The key is in the answer, and nowhere else after it. */
   issueKey(client: string, expiresAt?: number): Promise<{ id: string; key: string }> {
     return this.call(
@@ -133,6 +187,13 @@ export class Admin {
 
 function path(...parts: string[]): string {
   return `/v1/${parts.map(encodeURIComponent).join('/')}`;
+}
+
+function query(values: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  return given.length === 0
+    ? ''
+    : `?${given.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')}`;
 }
 
 function parse(text: string): unknown {

@@ -11,6 +11,8 @@ import { type Connection, errorOf, type Message } from './connection.ts';
 
 export interface ConsumerOptions {
   readonly topic: string;
+  /** For `queue` see `QueueConsumerOptions`. */
+  readonly mode?: 'stream';
   readonly group?: string;
   /** Where to begin without a committed offset. Default `latest`; `@<epoch ms>` for a time. */
   readonly from?: 'earliest' | 'latest' | `@${number}` | Readonly<Record<number, number>>;

@@ -1,6 +1,7 @@
 /** The log: its contract, the reference engine, consumer groups, and what every engine shares. */
 export { checkBatch, checkOffsetCommit, checkStateChange } from './append-rules.ts';
 export * from './contract.ts';
+export { type BoxDescription, type BoxedLetter, DeadLetterBox } from './dead-letter-box.ts';
 export {
   type DeadLetter,
   deadLetterBatch,

@@ -3,7 +3,7 @@
  * settings, and the signal that the server is going down.
  */
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
-import type { GroupCoordinator, Log, Topic } from '#log';
+import type { DeadLetterBox, GroupCoordinator, Log, Topic } from '#log';
 import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { SchemaRegistry } from '#schema';
@@ -23,6 +23,7 @@ export interface ServerSettings {
 export interface ServerContext {
   readonly log: Log;
   readonly groups: GroupCoordinator;
+  readonly dead: DeadLetterBox;
   readonly resources: Resources;
   readonly keys: ApiKeys;
   readonly processors: Processors;

@@ -5,11 +5,12 @@
  *             ─▶ WebSockets are closed with 1012 ─▶ open requests end, or the time is up ─▶ sockets are cut
  */
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
-import { GroupCoordinator, type Log } from '#log';
+import { DeadLetterBox, GroupCoordinator, type Log } from '#log';
 import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { SchemaRegistry } from '#schema';
 import type { ServerContext, ServerSettings } from './context.ts';
+import { deadRoutes } from './dead/routes.ts';
 import { groupRoutes } from './groups/routes.ts';
 import { dispatch } from './http/dispatch.ts';
 import { createExchangeHost } from './http/host.ts';
@@ -104,7 +105,8 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
   const { log, resources, keys, processors, schemas, limits, logger, metrics, clock } = options;
   return {
     log,
-    groups: new GroupCoordinator(log, { limits, clock }),
+    groups: new GroupCoordinator(log, { limits, clock, metrics }),
+    dead: new DeadLetterBox(log, { limits, clock }),
     resources,
     keys,
     processors,
@@ -145,6 +147,7 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...configRoutes(context),
     ...groupRoutes(context),
     ...processorRoutes(context),
+    ...deadRoutes(context),
     ...backupRoutes(context),
     ...serviceRoutes(context, routes),
   ];

@@ -1,51 +1,8 @@
 /** The WebSocket protocol of the built server, frame by frame, as a stranger's client would speak it. */
-import { Packr, Unpackr } from 'msgpackr';
 import { expect, it } from 'vitest';
-import WebSocket from 'ws';
 import { type Server, startServer, waitFor } from '#kit';
 import { encodeBatch, stampBaseOffset } from '#record';
-
-type Message = Record<string, unknown> & { readonly op: string };
-
-const packr = new Packr({ useRecords: false, int64AsType: 'number' });
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
-
-class Peer {
-  readonly socket: WebSocket;
-  readonly received: Message[] = [];
-  closed: number | undefined;
-
-  private constructor(socket: WebSocket, binary: boolean) {
-    this.socket = socket;
-    socket.on('message', (data: Buffer) => {
-      const decoded = (binary ? unpackr.unpack(data) : JSON.parse(data.toString())) as Message | Message[];
-      this.received.push(...(Array.isArray(decoded) ? decoded : [decoded]));
-    });
-    socket.on('close', (code) => {
-      this.closed = code;
-    });
-  }
-
-  static async open(server: Server, codec: 'json' | 'msgpack', headers: Record<string, string> = {}): Promise<Peer> {
-    const socket = new WebSocket(server.wsUrl, `sluice.v1.${codec}`, { headers });
-    const peer = new Peer(socket, codec === 'msgpack');
-    await new Promise((resolve, reject) => {
-      socket.once('open', resolve);
-      socket.once('error', reject);
-    });
-    return peer;
-  }
-
-  say(message: unknown): void {
-    this.socket.send(this.socket.protocol.endsWith('json') ? JSON.stringify(message) : packr.pack(message));
-  }
-
-  /** The first message that fits, now or soon. */
-  hear(fits: Partial<Message>): Promise<Message> {
-    const matches = (message: Message) => Object.entries(fits).every(([name, value]) => message[name] === value);
-    return waitFor(() => this.received.find(matches), { what: `a message like ${JSON.stringify(fits)}` });
-  }
-}
+import { Peer } from './ws-peer.ts';
 
 async function serverWithTopic(args: readonly string[] = [], spec: object = { partitions: 2 }): Promise<Server> {
   const server = await startServer({ args });

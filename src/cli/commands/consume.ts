@@ -11,6 +11,7 @@ interface Flags {
   readonly partition?: string;
   readonly max?: string;
   readonly untilEnd: boolean;
+  readonly queue: boolean;
   readonly format: 'records' | 'values';
 }
 
@@ -21,6 +22,7 @@ export function consumeCommand(): Command {
     .option('--from <place>', 'earliest, latest, @<epoch ms>, or an offset with --partition', 'latest')
     .option('--group <name>', 'share the topic with others of the group, and remember where it is')
     .option('--partition <n>', 'only this partition')
+    .option('--queue', 'as a member of the group in mode queue: record by record, each acknowledged by itself', false)
     .option('--max <n>', 'stop after this many records')
     .option('--until-end', 'stop at what is the end now', false)
     .addOption(
@@ -30,9 +32,10 @@ export function consumeCommand(): Command {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  $ sluice consume orders --from earliest | jq .value\n  $ sluice consume orders --from earliest --until-end --format values > orders.ndjson',
+      '\nExamples:\n  $ sluice consume orders --from earliest | jq .value\n  $ sluice consume orders --from earliest --until-end --format values > orders.ndjson\n  $ sluice consume orders --group mail --queue',
     )
     .action(async (topic: string, flags: Flags, command: Command) => {
+      if (flags.queue) return consumeQueue(topic, flags, command);
       const client = await clientOf(command);
       const consumer = client.consumer(consumerOptions(topic, flags));
       const stop = () => void consumer.close();
@@ -58,12 +61,44 @@ export function consumeCommand(): Command {
     });
 }
 
+/** Prints and acknowledges record by record. What was printed last is acknowledged before it ends. */
+async function consumeQueue(topic: string, flags: Flags, command: Command): Promise<void> {
+  const { group, from, partition, untilEnd, max, format } = flags;
+  if (group === undefined) throw new SluiceError('CONFIG_INVALID', '--queue needs --group');
+  if (partition !== undefined || untilEnd) {
+    throw new SluiceError('CONFIG_INVALID', '--queue takes neither --partition nor --until-end');
+  }
+  if (!isPlace(from)) throw new SluiceError('CONFIG_INVALID', `--from ${from} is not earliest, latest or @<ms>`);
+  const client = await clientOf(command);
+  const consumer = client.consumer({ mode: 'queue', topic, group, from });
+  const stop = () => void consumer.close();
+  process.once('SIGINT', stop);
+  try {
+    let left = max === undefined ? Number.POSITIVE_INFINITY : Number(max);
+    if (left > 0) {
+      for await (const record of consumer) {
+        await print(`${lineOf(record, format, { attempt: record.attempt })}\n`);
+        left--;
+        if (left > 0) continue;
+        await consumer.ackDurably(record);
+        break;
+      }
+    }
+    await consumer.close();
+  } finally {
+    process.removeListener('SIGINT', stop);
+    client.close();
+  }
+}
+
+function isPlace(from: string): from is 'earliest' | 'latest' | `@${number}` {
+  return from === 'earliest' || from === 'latest' || /^@\d+$/.test(from);
+}
+
 function consumerOptions(topic: string, { from, group, partition }: Flags): ConsumerOptions {
   const options = { topic, permits: 10_000, ...(group === undefined ? {} : { group }) };
   const partitions = partition === undefined ? {} : { partitions: [Number(partition)] };
-  if (from === 'earliest' || from === 'latest' || /^@\d+$/.test(from)) {
-    return { ...options, ...partitions, from: from as 'earliest' };
-  }
+  if (isPlace(from)) return { ...options, ...partitions, from };
   if (!/^\d+$/.test(from))
     throw new SluiceError('CONFIG_INVALID', `--from ${from} is not earliest, latest, @<ms> or an offset`);
   if (partition === undefined) throw new SluiceError('CONFIG_INVALID', 'an offset needs --partition');
@@ -80,12 +115,12 @@ async function endsOf(
   return new Map(wanted.map(({ partition, durable }) => [partition, durable]));
 }
 
-function lineOf(record: ConsumedRecord, format: Flags['format']): string {
+function lineOf(record: ConsumedRecord, format: Flags['format'], more: Readonly<Record<string, number>> = {}): string {
   const value = payload('value', record.value);
   if (format === 'values') return JSON.stringify(value['value'] ?? value['value_base64'] ?? null);
   const { partition, offset, timestamp, key, headers } = record;
   const named = Object.fromEntries(headers.map((header) => [header.key, textOf(header.value)]));
-  return JSON.stringify({ partition, offset, timestamp, ...keyMember(key), ...value, headers: named });
+  return JSON.stringify({ partition, offset, ...more, timestamp, ...keyMember(key), ...value, headers: named });
 }
 
 function keyMember(key: Uint8Array | null): Record<string, unknown> {

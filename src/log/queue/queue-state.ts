@@ -31,16 +31,25 @@ export function isQueue(log: Log, group: string): boolean {
 }
 
 export function pageChanges(group: string, partition: Partition, changes: readonly PageChange[]): StateChange[] {
-  const space = spaceOf(group);
-  const prefix = prefixOf(partition);
-  return changes.map(({ page, value }) => ({ space, key: prefix + String(page).padStart(PAGE_DIGITS, '0'), value }));
+  return pageState(spaceOf(group), partition, changes);
 }
 
 /** What is done above the base. @throws STORE_CORRUPT */
 export function loadPages(log: Log, group: string, partition: Partition, base: number): DonePages {
+  return storedPages(log, spaceOf(group), partition, base);
+}
+
+/** Pages of a partition as state of a space. */
+export function pageState(space: string, partition: Partition, changes: readonly PageChange[]): StateChange[] {
+  const prefix = prefixOf(partition);
+  return changes.map(({ page, value }) => ({ space, key: prefix + String(page).padStart(PAGE_DIGITS, '0'), value }));
+}
+
+/** What `pageState` has stored. @throws STORE_CORRUPT */
+export function storedPages(log: Log, space: string, partition: Partition, base: number): DonePages {
   const pages = new DonePages(base);
   const prefix = prefixOf(partition);
-  for (const [key, value] of entries(log, spaceOf(group), prefix)) pages.load(Number(key.slice(prefix.length)), value);
+  for (const [key, value] of entries(log, space, prefix)) pages.load(Number(key.slice(prefix.length)), value);
   pages.settle();
   return pages;
 }

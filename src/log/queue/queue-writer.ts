@@ -11,6 +11,8 @@ import type { Death, Held } from './lane.ts';
 import type { QueuePartition } from './queue-partition.ts';
 import { markChange, pageChanges } from './queue-state.ts';
 
+/** Between the beginnings of two commits. */
+const GATHER_MS = 4;
 /** Dead letters of one commit. */
 const BURIALS_MAX = 64;
 const BURIED_BYTES_MAX = 4 * 1024 * 1024;
@@ -47,6 +49,7 @@ export class QueueWriter {
   #next: Waiting | undefined;
   #writing: Promise<void> | undefined;
   #marked: boolean;
+  #writtenAt = Number.NEGATIVE_INFINITY;
 
   /** @param marked the store knows that the group is a queue */
   constructor(parts: QueueWriterParts, marked: boolean) {
@@ -98,8 +101,7 @@ export class QueueWriter {
   }
 
   async #writeOnce(): Promise<void> {
-    // What is said in the same turn shares a commit.
-    await new Promise((resolve) => setImmediate(resolve));
+    await this.#gather();
     const waiting = this.#next;
     this.#next = undefined;
     try {
@@ -111,6 +113,18 @@ export class QueueWriter {
     waiting?.resolve();
     if (this.#burials.length > 0) await this.#bury();
     if (this.#pending) setImmediate(() => this.writeSoon());
+  }
+
+  /**
+   * What is said in the same turn shares a commit, and under load what is said within a few milliseconds: commits of
+   * acknowledgements alone would keep records that are being produced waiting for the disk.
+   */
+  async #gather(): Promise<void> {
+    const { clock } = this.#parts;
+    const waitMs = Math.min(GATHER_MS, this.#writtenAt + GATHER_MS - clock.monotonic());
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    else await new Promise((resolve) => setImmediate(resolve));
+    this.#writtenAt = clock.monotonic();
   }
 
   async #commit({ appends = [] }: CommitRequest): Promise<void> {

@@ -39,6 +39,30 @@ export function readBlock(bytes: Uint8Array, at: number): Block {
   return { first, next: batchNextOffset(copy, 0), records, live: 0, bytes: held };
 }
 
+/**
+ * The records of some batches from `offset` on, over copies of their bytes, and where to go on. What is damaged is
+ * passed over: it was told when it was found. @throws SHUTTING_DOWN
+ */
+export function readBatches(
+  partition: Partition,
+  offset: number,
+  maxBytes: number,
+): { records: LogRecord[]; next: number } {
+  const records: LogRecord[] = [];
+  try {
+    const cursor = partition.cursor(offset);
+    const chunk = cursor.next(maxBytes);
+    if (chunk === null) return { records, next: cursor.position };
+    const bytes = new Uint8Array(chunk.bytes);
+    for (const { at } of iterateBatches(bytes)) records.push(...iterateRecords(bytes, at));
+    return { records, next: chunk.nextOffset };
+  } catch (error) {
+    if (!(error instanceof SluiceError) || error.code === 'SHUTTING_DOWN') throw error;
+    const next = Number(error.details['next'] ?? error.details['start'] ?? partition.durable);
+    return { records, next: Math.max(next, offset + 1) };
+  }
+}
+
 export class RecordBlocks {
   readonly #partition: Partition;
   readonly #report: (error: SluiceError) => void;

@@ -6,6 +6,7 @@ const place = z.object({ topic: z.string(), partition: z.int() });
 export const groupAnswer = z
   .object({
     group: z.string(),
+    mode: z.enum(['stream', 'queue']).describe('stream: each member has partitions; queue: records are handed out'),
     members: z.array(
       z.object({
         id: z.string(),
@@ -19,9 +20,20 @@ export const groupAnswer = z
         committed: z.int().nullable().describe('The next offset the group reads'),
         durable: z.int(),
         lag: z.int().describe('Records it has not acknowledged'),
-        member: z.string().nullable().describe('Who reads it'),
+        member: z.string().nullable().describe('Who reads it; nobody alone in a queue'),
       }),
     ),
+    queues: z
+      .array(
+        z.object({
+          topic: z.string(),
+          in_flight: z.int().describe('Records with members'),
+          away: z.int().describe('Records that came back and wait for their backoff'),
+          delayed: z.int().describe('Records that wait for their deliver-at, of those read so far'),
+          waiting: z.int().describe('Records read ahead and not handed out'),
+        }),
+      )
+      .describe('Of a queue that has members'),
   })
   .meta({ id: 'Group' });
 

@@ -1,7 +1,7 @@
 /** Consumer groups: who is in them, where they stand and how far behind, and setting where they go on. */
 import { z } from 'zod';
 import { SluiceError } from '#kernel';
-import type { Partition, Topic } from '#log';
+import type { GroupDescription, Partition, Topic } from '#log';
 import type { ServerContext } from '../context.ts';
 import { defineRoute, type Route } from '../http/route.ts';
 import { checkJson } from '../http/shape.ts';
@@ -45,8 +45,15 @@ function describeRoute({ groups }: ServerContext): Route {
     access: 'observe',
     params: group,
     answers: { 200: { description: 'The group', types: { [JSON_TYPE]: groupAnswer } } },
-    handle: (exchange, { params }) => exchange.json(200, groups.describe(params.group)),
+    handle: (exchange, { params }) => exchange.json(200, shown(groups.describe(params.group))),
   });
+}
+
+function shown({ queues, ...group }: GroupDescription): object {
+  const depths = queues.map(({ topic, inFlight, away, delayed, waiting }) => {
+    return { topic, in_flight: inFlight, away, delayed, waiting };
+  });
+  return { ...group, queues: depths };
 }
 
 function resetRoute(context: ServerContext): Route {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 const header = z.union([z.string(), z.object({ base64: z.string() }), z.null()]);
 
-const recordAnswer = z
+export const recordAnswer = z
   .object({
     offset: z.int(),
     timestamp: z.int().describe('Epoch milliseconds'),

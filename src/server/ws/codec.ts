@@ -4,7 +4,8 @@
  */
 import { Packr, Unpackr } from 'msgpackr';
 import { decodeUtf8, SluiceError } from '#kernel';
-import { iterateBatches, iterateRecords } from '#record';
+import type { HandedRecord } from '#log';
+import { iterateBatches, iterateRecords, type LogRecord } from '#record';
 import { recordJson } from '../read/record-json.ts';
 import { PackWriter, packedText } from './pack-writer.ts';
 
@@ -35,6 +36,8 @@ export interface Codec {
   /** A frame of its own with the records, or the batches, of a delivery; valid until the next call. */
   records(delivery: Delivery): string | Uint8Array;
   batches(delivery: Delivery): string | Uint8Array;
+  /** A frame of its own with records of a queue; valid until the next call. */
+  handed(subscription: number, handed: readonly HandedRecord[]): string | Uint8Array;
 }
 
 function messagesOf(decoded: unknown): readonly unknown[] {
@@ -81,6 +84,13 @@ export class JsonCodec implements Codec {
     return `{"op":"records","sub":${subscription},"partition":${partition},"offset":${offset},"next":${next},"records":[${records.join(',')}]}`;
   }
 
+  handed(subscription: number, handed: readonly HandedRecord[]): string {
+    const records = handed.map(({ partition, attempt, record }) => {
+      return recordJson(record, `"partition":${partition},"attempt":${attempt},`);
+    });
+    return `{"op":"records","sub":${subscription},"records":[${records.join(',')}]}`;
+  }
+
   batches(delivery: Delivery): string {
     const { subscription, partition, offset, next, count, batches } = delivery;
     const batch = Buffer.from(batches.buffer, batches.byteOffset, batches.length).toString('base64');
@@ -101,6 +111,9 @@ const TIMESTAMP = packedText('timestamp');
 const KEY = packedText('key');
 const VALUE = packedText('value');
 const HEADERS = packedText('headers');
+const ATTEMPT = packedText('attempt');
+/** What `writeRecord` writes. */
+const RECORD_MEMBERS = 5;
 const FRAME_BYTES = 64 * 1024;
 /** Room that is kept in front of the gathered messages for the head of their array. */
 const ARRAY_HEAD_BYTES = 5;
@@ -182,25 +195,30 @@ export class MsgpackCodec implements Codec {
       for (const record of iterateRecords(delivery.batches, at)) {
         if (record.offset < delivery.offset || record.offset >= delivery.next) continue;
         count++;
-        writer.mapHead(5);
-        writer.raw(OFFSET);
-        writer.uint(record.offset);
-        writer.raw(TIMESTAMP);
-        writer.uint(record.timestamp);
-        writer.raw(KEY);
-        writer.binary(record.key);
-        writer.raw(VALUE);
-        writer.binary(record.value);
-        writer.raw(HEADERS);
-        writer.mapHead(record.headers.length);
-        for (const header of record.headers) {
-          writer.text(header.key);
-          writer.binary(header.value);
-        }
+        writer.mapHead(RECORD_MEMBERS);
+        writeRecord(writer, record);
       }
     }
     writer.endArray(place, count);
     return writer.bytes();
+  }
+
+  handed(subscription: number, handed: readonly HandedRecord[]): Uint8Array {
+    frameWriter.reset();
+    frameWriter.mapHead(3);
+    frameWriter.raw(OP_RECORDS);
+    frameWriter.uint(subscription);
+    frameWriter.raw(RECORDS);
+    frameWriter.arrayHead(handed.length);
+    for (const { partition, attempt, record } of handed) {
+      frameWriter.mapHead(RECORD_MEMBERS + 2);
+      frameWriter.raw(PARTITION);
+      frameWriter.uint(partition);
+      frameWriter.raw(ATTEMPT);
+      frameWriter.uint(attempt);
+      writeRecord(frameWriter, record);
+    }
+    return frameWriter.bytes();
   }
 
   batches(delivery: Delivery): Uint8Array {
@@ -210,5 +228,22 @@ export class MsgpackCodec implements Codec {
     writer.raw(BATCH);
     writer.binary(delivery.batches);
     return writer.bytes();
+  }
+}
+
+function writeRecord(writer: PackWriter, { offset, timestamp, key, value, headers }: LogRecord): void {
+  writer.raw(OFFSET);
+  writer.uint(offset);
+  writer.raw(TIMESTAMP);
+  writer.uint(timestamp);
+  writer.raw(KEY);
+  writer.binary(key);
+  writer.raw(VALUE);
+  writer.binary(value);
+  writer.raw(HEADERS);
+  writer.mapHead(headers.length);
+  for (const header of headers) {
+    writer.text(header.key);
+    writer.binary(header.value);
   }
 }

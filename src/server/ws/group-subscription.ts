@@ -4,6 +4,8 @@
  */
 import { SluiceError } from '#kernel';
 import type { AssignedPartition, GroupCoordinator, Member, Partition, TopicPartition } from '#log';
+import type { Message } from './codec.ts';
+import { readInteger } from './fields.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -74,8 +76,10 @@ export class GroupSubscription {
     this.#sent.add(partition);
   }
 
-  /** Everything up to and including `offset` is done. @throws MEMBER_FENCED, OFFSET_OUT_OF_RANGE */
-  ack(partition: number, offset: number): void {
+  /** Everything up to and including the offset is done. @throws MEMBER_FENCED, OFFSET_OUT_OF_RANGE */
+  ack(message: Message): void {
+    const partition = readInteger(message, 'partition');
+    const offset = readInteger(message, 'offset');
     const { topic } = this.#parts;
     const { durable } = this.#parts.partition(partition);
     if (offset >= durable) {
@@ -97,7 +101,8 @@ export class GroupSubscription {
     return this.#member.flush();
   }
 
-  leave(): Promise<void> {
+  /** What it had is given up in the same way whether its client left or was lost. */
+  leave(_lost = false): Promise<void> {
     return this.#member.leave();
   }
 }

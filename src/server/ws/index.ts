@@ -16,6 +16,8 @@ export interface WebSocketSide {
 }
 
 const PATH = '/v1/ws';
+/** No closing frame came: the client crashed, or the network did. */
+const ABNORMAL = 1006;
 const IDLE_SECONDS = 120;
 const KEY_PROTOCOL = 'sluice.key.';
 const JSON_PROTOCOL = 'sluice.v1.json';
@@ -49,10 +51,10 @@ export function attachWebSocket(app: TemplatedApp, context: ServerContext): WebS
       ws.getUserData().session.received(new Uint8Array(message));
     },
     drain: (ws) => ws.getUserData().session.drained(),
-    close: (ws) => {
+    close: (ws, code) => {
       const { session } = ws.getUserData();
       sessions.delete(session);
-      session.ended();
+      session.ended(code === ABNORMAL);
       if (sessions.size === 0) allGone?.();
     },
   });

@@ -4,16 +4,21 @@
  */
 import type { WebSocket } from 'uWebSockets.js';
 import { asSluiceError, SluiceError } from '#kernel';
+import type { HandedRecord } from '#log';
 import type { Principal } from '../auth/principal.ts';
 import type { ServerContext } from '../context.ts';
 import type { Codec, Delivery, Message } from './codec.ts';
 import { asMessage, readInteger, readOptionalInteger, readOptionalText, readText } from './fields.ts';
+import { GroupSubscription } from './group-subscription.ts';
 import type { WebSocketMetrics } from './metrics.ts';
 import { produce } from './produce.ts';
+import { QueueSubscription } from './queue-subscription.ts';
 import { openSubscription, type SubscriptionEntry } from './subscribe.ts';
 
 /** Credit is given back when this part of it has gathered, or when nothing is outstanding. */
 const CREDIT_LUMP = 8;
+/** Answers to what is said about records. */
+const SAID = { ack: 'acked', nack: 'nacked', extend: 'extended' } as const;
 const GOING_AWAY = 1012;
 const INTERNAL_FAULT = 1011;
 
@@ -104,10 +109,12 @@ export class Session {
         this.#subscription(message).subscription.permit(readInteger(message, 'records'));
         return;
       case 'ack':
-        this.#ack(message);
+      case 'nack':
+      case 'extend':
+        this.#say(message['op'], message);
         return;
       case 'release':
-        this.#subscription(message).group?.release(readInteger(message, 'partition'));
+        this.#release(message);
         return;
       case 'subscribe':
         this.#subscribe(message);
@@ -152,17 +159,26 @@ export class Session {
     );
   }
 
-  #ack(message: Message): void {
+  /** What a client says about records it was sent; with an `id` it hears when that is durable. */
+  #say(op: keyof typeof SAID, message: Message): void {
     const { group } = this.#subscription(message);
-    if (group === undefined)
+    if (group === undefined) {
       throw new SluiceError('REQUEST_INVALID', 'only a subscription with a group has acknowledgements');
-    group.ack(readInteger(message, 'partition'), readInteger(message, 'offset'));
+    }
+    if (op === 'ack') group.ack(message);
+    else if (group instanceof QueueSubscription) group[op](message);
+    else throw new SluiceError('REQUEST_INVALID', `${op} is for subscriptions of mode queue`, { field: 'op' });
     const id = readOptionalInteger(message, 'id');
     if (id === undefined) return;
     group.flush().then(
-      () => this.send({ op: 'acked', id }),
+      () => this.send({ op: SAID[op], id }),
       (error: unknown) => this.fail(asSluiceError(error), id),
     );
+  }
+
+  #release(message: Message): void {
+    const { group } = this.#subscription(message);
+    if (group instanceof GroupSubscription) group.release(readInteger(message, 'partition'));
   }
 
   #initProducer(message: Message): void {
@@ -241,9 +257,20 @@ export class Session {
     if (socket === undefined) return;
     const gathered = this.codec.take();
     if (gathered !== undefined) this.#write(socket, gathered);
-    this.#subscriptions.get(delivery.subscription)?.group?.delivered(delivery.partition);
+    const { group } = this.#subscriptions.get(delivery.subscription) ?? {};
+    if (group instanceof GroupSubscription) group.delivered(delivery.partition);
     this.#metrics.delivered.add(delivery.count);
     this.#write(socket, format === 'batch' ? this.codec.batches(delivery) : this.codec.records(delivery));
+  }
+
+  /** Sends records of a queue, in a frame of their own. */
+  handOut(subscription: number, handed: readonly HandedRecord[]): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const gathered = this.codec.take();
+    if (gathered !== undefined) this.#write(socket, gathered);
+    this.#metrics.delivered.add(handed.length);
+    this.#write(socket, this.codec.handed(subscription, handed));
   }
 
   #write(socket: WebSocket<SessionData>, frame: string | Uint8Array): void {
@@ -263,11 +290,13 @@ export class Session {
     this.#socket?.end(GOING_AWAY, 'the server is shutting down');
   }
 
-  ended(): void {
+  /** @param broken the connection ended without a word of its client */
+  ended(broken: boolean): void {
     this.#socket = undefined;
+    const lost = broken && !this.#context.shutdown.aborted;
     for (const { subscription, group } of this.#subscriptions.values()) {
       subscription.close();
-      group?.leave().catch((error: unknown) => this.#context.logger.warn({ err: error }, 'leaving a group failed'));
+      group?.leave(lost).catch((error: unknown) => this.#context.logger.warn({ err: error }, 'leaving a group failed'));
     }
     this.#subscriptions.clear();
   }

@@ -1,17 +1,27 @@
 /** The op `subscribe`: reads what is asked for and opens the subscription it describes. */
 import { SluiceError } from '#kernel';
-import type { Partition, Topic } from '#log';
+import type { Partition, QueueOptions, Topic } from '#log';
 import type { ServerContext } from '../context.ts';
 import { partitionAt } from '../produce/partitioner.ts';
 import type { Message } from './codec.ts';
-import { invalid, readChoice, readInteger, readIntegers, readOptionalText, readText } from './fields.ts';
+import {
+  invalid,
+  readChoice,
+  readInteger,
+  readIntegers,
+  readOptionalInteger,
+  readOptionalText,
+  readText,
+} from './fields.ts';
 import { GroupSubscription } from './group-subscription.ts';
+import { QueueSubscription } from './queue-subscription.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
 export interface SubscriptionEntry {
-  readonly subscription: Subscription;
-  readonly group: GroupSubscription | undefined;
+  readonly subscription: Subscription | QueueSubscription;
+  /** Present where records are acknowledged. */
+  readonly group: GroupSubscription | QueueSubscription | undefined;
 }
 
 const FORMATS = ['records', 'batch'] as const;
@@ -27,8 +37,10 @@ export function openSubscription(
   const topic = context.log.topic(readText(message, 'topic'));
   const from = message['from'] ?? 'latest';
   const groupName = readOptionalText(message, 'group');
-  if (readChoice(message, 'mode', MODES, 'stream') === 'queue')
-    throw invalid('mode', 'queue is not available; use stream');
+  if (readChoice(message, 'mode', MODES, 'stream') === 'queue') {
+    const queue = openQueue(context, session, id, topic, message);
+    return { subscription: queue, group: queue };
+  }
   const indexes = readIntegers(message, 'partitions') ?? topic.partitions.map(({ index }) => index);
   if (typeof from === 'number' && indexes.length !== 1) throw invalid('from', 'may be a number for one partition only');
   const subscription = new Subscription(session, context.limits, {
@@ -60,6 +72,42 @@ export function openSubscription(
     startOf,
   });
   return { subscription, group };
+}
+
+function openQueue(
+  context: ServerContext,
+  session: Session,
+  id: number,
+  topic: Topic,
+  message: Message,
+): QueueSubscription {
+  const from = message['from'] ?? 'latest';
+  if (message['partitions'] !== undefined) throw invalid('partitions', 'are shared by the members of a queue');
+  if (readChoice(message, 'format', FORMATS, 'records') === 'batch') throw invalid('format', 'is records in a queue');
+  checkFrom(topic, from);
+  return new QueueSubscription(context, session, {
+    id,
+    topic: topic.name,
+    group: readText(message, 'group'),
+    permits: readInteger(message, 'permits'),
+    startOf: (partition) => startOffset(partition, from),
+    ...queueOptions(message),
+  });
+}
+
+/** Those that are named. */
+function queueOptions(message: Message): Partial<QueueOptions> {
+  const visibilityMs = readOptionalInteger(message, 'visibility_ms');
+  const maxAttempts = readOptionalInteger(message, 'max_attempts');
+  const backoffMs = readOptionalInteger(message, 'backoff_ms');
+  const backoffMaxMs = readOptionalInteger(message, 'backoff_max_ms');
+  if (visibilityMs === 0) throw invalid('visibility_ms', 'must be a millisecond or more');
+  return {
+    ...(visibilityMs === undefined ? {} : { visibilityMs }),
+    ...(maxAttempts === undefined ? {} : { maxAttempts }),
+    ...(backoffMs === undefined ? {} : { backoffMs }),
+    ...(backoffMaxMs === undefined ? {} : { backoffMaxMs }),
+  };
 }
 
 function subscribeTo(

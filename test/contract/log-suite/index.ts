@@ -5,6 +5,7 @@ import { describeClosing } from './closing.ts';
 import { describeCommits } from './commit.ts';
 import { describeCompaction } from './compaction.ts';
 import { describeCursors } from './cursors.ts';
+import { describeDeadLetters } from './dead-letters.ts';
 import { describeDurability } from './durability.ts';
 import type { LogFixture } from './fixture.ts';
 import { describeGroups } from './groups.ts';
@@ -38,6 +39,7 @@ export function describeLog(fixture: LogFixture): void {
     describeQueues(fixture);
     describeQueueUpkeep(fixture);
     describeQueueOrder(fixture);
+    describeDeadLetters(fixture);
     describeRandomly(fixture);
   });
 }

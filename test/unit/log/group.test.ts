@@ -194,6 +194,7 @@ describe('a group', () => {
     await a.member.flush();
     expect(groups.describe('g')).toEqual({
       group: 'g',
+      mode: 'stream',
       members: [
         {
           id: a.member.id,
@@ -209,6 +210,7 @@ describe('a group', () => {
         { topic: 't', partition: 0, committed: null, durable: RECORDS, lag: RECORDS, member: a.member.id },
         { topic: 't', partition: 1, committed: 40, durable: RECORDS, lag: RECORDS - 40, member: a.member.id },
       ],
+      queues: [],
     });
     await a.member.leave();
     expect(groups.describe('g').members).toEqual([]);
