@@ -44,7 +44,7 @@ export const DEFAULT_LIMITS = {
   /** Bytes one read answers at most. */
   readBytesMax: 8 * MIB,
   /** The text of one schema. */
-  schemaBytesMax: 256 * KIB,
+  schemaBytesMax: 128 * KIB,
   /** Different schemas, over all subjects; what was deleted counts, since its number stays taken. */
   schemasMax: 100_000,
   /** Versions of one subject, the deleted ones included. */

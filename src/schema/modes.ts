@@ -5,9 +5,7 @@
 import { type Limits, SluiceError } from '#kernel';
 import type { Log } from '#log';
 import { DEFAULT_MODE, type Mode } from './compatibility.ts';
-import { CONFIG, configChange, readConfig } from './registry-rows.ts';
-
-const LOADED_MAX = 1_000_000;
+import { CONFIG, configChange, everything, readConfig } from './registry-rows.ts';
 
 export class SchemaModes {
   readonly #log: Log;
@@ -17,7 +15,7 @@ export class SchemaModes {
   constructor(log: Log, limits: Limits) {
     this.#log = log;
     this.#limits = limits;
-    for (const [key, value] of log.scanState(CONFIG, '', LOADED_MAX)) {
+    for (const [key, value] of everything(log, CONFIG)) {
       const { subject, mode } = readConfig(key, value);
       this.#modes.set(subject, mode);
     }

@@ -5,7 +5,7 @@
  *   schema-versions  subject / version, ten digits  which schema that is, and whether it was deleted
  *   schema-config    `global`, or subject / name  a mode of compatibility that is not part of a document
  */
-import type { StateChange } from '#log';
+import type { Log, StateChange } from '#log';
 import type { Mode } from './compatibility.ts';
 import type { SchemaSource } from './source.ts';
 
@@ -14,6 +14,7 @@ export const VERSIONS = 'schema-versions';
 export const CONFIG = 'schema-config';
 const GLOBAL = 'global';
 const DIGITS = 10;
+const PAGE_ENTRIES = 1_000;
 
 export interface SchemaRow extends SchemaSource {
   readonly fingerprint: string;
@@ -23,6 +24,17 @@ export interface VersionRow {
   readonly version: number;
   readonly id: number;
   readonly isDeleted: boolean;
+}
+
+/** All entries of a space, some at a time: texts of schemas are not held together. */
+export function* everything(log: Log, space: string): Iterable<[key: string, value: Uint8Array]> {
+  for (let from = ''; ; ) {
+    const page = log.scanState(space, from, PAGE_ENTRIES);
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE_ENTRIES) return;
+    from = `${last[0]}\0`;
+  }
 }
 
 export function schemaKey(id: number): string {

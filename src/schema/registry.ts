@@ -15,6 +15,7 @@ import { SchemaModes } from './modes.ts';
 import { parseSchema } from './parse.ts';
 import type { ValueCheck } from './parsed-schema.ts';
 import {
+  everything,
   readSchema,
   readVersion,
   SCHEMAS,
@@ -27,8 +28,6 @@ import {
 } from './registry-rows.ts';
 import { resolveSource } from './resolve.ts';
 import { fingerprintOf, type Reference, type ResolvedSource, type SchemaSource } from './source.ts';
-
-const LOADED_MAX = 10_000_000;
 
 export interface SchemaVersion extends SchemaSource {
   readonly subject: string;
@@ -43,7 +42,7 @@ export interface Proposal extends SchemaSource {
 }
 
 interface Subject {
-  readonly rows: readonly VersionRow[];
+  readonly rows: VersionRow[];
   /** Of the newest version, made when it is first needed. */
   check: ValueCheck | undefined;
 }
@@ -55,6 +54,8 @@ export class SchemaRegistry {
   readonly #log: Log;
   readonly #limits: Limits;
   readonly #ids = new Map<string, number>();
+  /** Of the schemas that have some. */
+  readonly #references = new Map<number, readonly Reference[]>();
   readonly #subjects = new Map<string, Subject>();
   /** Versions that go with the next change of their subject. */
   readonly #retiring = new Map<string, number>();
@@ -64,17 +65,19 @@ export class SchemaRegistry {
     this.modes = new SchemaModes(log, limits);
     this.#log = log;
     this.#limits = limits;
-    for (const [key, value] of log.scanState(SCHEMAS, '', LOADED_MAX)) this.#know(Number(key), value);
-    const rows = new Map<string, VersionRow[]>();
-    for (const [key, value] of log.scanState(VERSIONS, '', LOADED_MAX)) {
+    for (const [key, value] of everything(log, SCHEMAS)) this.#know(Number(key), value);
+    for (const [key, value] of everything(log, VERSIONS)) {
       const { subject, ...row } = readVersion(key, value);
-      rows.set(subject, [...(rows.get(subject) ?? []), row]);
+      const state = this.#subjects.get(subject);
+      if (state === undefined) this.#subjects.set(subject, { rows: [row], check: undefined });
+      else state.rows.push(row);
     }
-    for (const [subject, list] of rows) this.#subjects.set(subject, { rows: list, check: undefined });
   }
 
   #know(id: number, value: Uint8Array): void {
-    this.#ids.set(readSchema(value).fingerprint, id);
+    const { fingerprint, references } = readSchema(value);
+    this.#ids.set(fingerprint, id);
+    if (references.length > 0) this.#references.set(id, references);
     this.#lastId = Math.max(this.#lastId, id);
   }
 
@@ -192,14 +195,16 @@ export class SchemaRegistry {
   requireUnreferred(subject: string, version?: number): void {
     for (const [by, { rows }] of this.#subjects) {
       if (by === subject && version === undefined) continue;
-      for (const row of rows) {
-        if (row.isDeleted) continue;
-        for (const reference of this.schema(row.id).references) {
-          if (reference.subject !== subject || (version !== undefined && reference.version !== version)) continue;
-          throw new SluiceError('SCHEMA_IN_USE', `version ${row.version} of ${by} refers to ${subject}`, { by });
-        }
-      }
+      const referring = rows.find((row) => !row.isDeleted && this.#refersTo(row.id, subject, version));
+      if (referring === undefined) continue;
+      throw new SluiceError('SCHEMA_IN_USE', `version ${referring.version} of ${by} refers to ${subject}`, { by });
     }
+  }
+
+  /** @param version undefined: any of the subject's */
+  #refersTo(id: number, subject: string, version: number | undefined): boolean {
+    const references = this.#references.get(id) ?? [];
+    return references.some((one) => one.subject === subject && (version === undefined || one.version === version));
   }
 
   // Looking up.
@@ -248,12 +253,8 @@ export class SchemaRegistry {
 
   /** Numbers of the schemas that refer to a version. */
   referringTo(subject: string, version: number): number[] {
-    const ids = [...this.#subjects.values()].flatMap(({ rows }) =>
-      rows.filter((row) => !row.isDeleted).map(({ id }) => id),
-    );
-    return [...new Set(ids)].filter((id) =>
-      this.schema(id).references.some((one) => one.subject === subject && one.version === version),
-    );
+    const live = new Set([...this.#subjects.keys()].flatMap((name) => this.#live(name).map(({ id }) => id)));
+    return [...this.#references.keys()].filter((id) => live.has(id) && this.#refersTo(id, subject, version));
   }
 
   // Checking values.

@@ -2,6 +2,9 @@
 import { type Limits, SluiceError } from '#kernel';
 import type { ImportedSource, Reference, ResolvedSource, SchemaSource } from './source.ts';
 
+/** The record of a change must fit a batch: it holds the text before, after and as it is, quotes escaped. */
+const CHANGE_FACTOR = 7;
+
 /**
  * @param find the schema of a reference; throws where there is none
  * @throws SCHEMA_INVALID when there are too many, when they are of another language, or two of one name differ
@@ -11,8 +14,9 @@ export function resolveSource(
   limits: Limits,
   find: (reference: Reference) => SchemaSource,
 ): ResolvedSource {
-  if (Buffer.byteLength(source.text) > limits.schemaBytesMax) {
-    throw new SluiceError('SCHEMA_INVALID', `a schema has at most ${limits.schemaBytesMax} bytes`);
+  const bytesMax = Math.min(limits.schemaBytesMax, Math.floor(limits.batchBytesMax / CHANGE_FACTOR));
+  if (Buffer.byteLength(source.text) > bytesMax) {
+    throw new SluiceError('SCHEMA_INVALID', `a schema has at most ${bytesMax} bytes`);
   }
   const imports = new Map<string, ImportedSource>();
   const gather = (references: readonly Reference[]) => {

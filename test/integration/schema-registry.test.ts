@@ -243,5 +243,6 @@ test('keys are asked for, also as the password of Basic authentication; writing 
   expect(await status('GET', '/schemas/ids/1', { authorization: `Bearer ${till}` })).toBe(200);
   expect(await status('GET', '/schemas/ids/1', basic('slk_none'))).toBe(401);
   expect(await status('POST', '/subjects/order/versions', basic(till), { schema: two })).toBe(403);
+  expect(await status('POST', '/compatibility/subjects/order/versions', basic(till), { schema: two })).toBe(403);
   expect(await status('GET', '/v1/topics', basic(root))).toBe(401);
 });

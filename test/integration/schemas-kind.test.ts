@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Packr, Unpackr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { DEFAULT_LIMITS } from '#kernel';
 import { runCli, startServer, tempDir } from '#kit';
 import { encodeBatch } from '#record';
 import { type Fixture, problemOf, serve } from './http-fixture.ts';
@@ -63,6 +64,19 @@ describe('over HTTP', () => {
     expect((await problemOf(await back())).code).toBe('SCHEMA_INCOMPATIBLE');
     await put(server, order({ type: 'integer' }, { compatibility: 'none' }));
     expect(server.schemas.version('order', 'latest')).toMatchObject({ version: 3, id: 1 });
+  });
+
+  test('one as large as it may be can be changed: history holds what was and what is', async () => {
+    const server = await serve();
+    const large = (letter: string) => {
+      const head = JSON.stringify({ title: letter, description: '' });
+      const room = DEFAULT_LIMITS.schemaBytesMax - head.length;
+      return { type: 'json', schema: JSON.stringify({ title: letter, description: '"'.repeat(Math.floor(room / 2)) }) };
+    };
+    for (const letter of ['a', 'b', 'c']) expect((await put(server, large(letter))).ok).toBe(true);
+    expect(server.schemas.versions('order')).toEqual([1, 2, 3]);
+    const larger = { type: 'json', schema: `${large('d').schema}   ` };
+    expect((await problemOf(await put(server, larger))).code).toBe('SCHEMA_INVALID');
   });
 
   test.each([
