@@ -15,7 +15,8 @@ const filtering =
   (evaluate: SyncExpression['evaluate'], test: typeof truth, failed: (error: unknown) => boolean): Step =>
   (record) => {
     try {
-      return test(evaluate(record)) === true;
+      const met = evaluate(record);
+      return typeof met === 'boolean' ? met : test(met) === true;
     } catch (error) {
       return failed(error);
     }

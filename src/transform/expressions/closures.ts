@@ -237,15 +237,24 @@ const same =
       : left !== undefined && right !== undefined && slow(left, right);
   };
 
+// Comparisons answer with truth values, for which the rules need not be asked.
 const both =
   (a: Evaluate, b: Evaluate, test: typeof truth): Evaluate =>
-  (record, input) =>
-    test(a(record, input)) === true && test(b(record, input)) === true;
+  (record, input) => {
+    const left = a(record, input);
+    if (left === false || (left !== true && test(left) !== true)) return false;
+    const right = b(record, input);
+    return right === true || (right !== false && test(right) === true);
+  };
 
 const either =
   (a: Evaluate, b: Evaluate, test: typeof truth): Evaluate =>
-  (record, input) =>
-    test(a(record, input)) === true || test(b(record, input)) === true;
+  (record, input) => {
+    const left = a(record, input);
+    if (left === true || (left !== false && test(left) === true)) return true;
+    const right = b(record, input);
+    return right === true || (right !== false && test(right) === true);
+  };
 
 function binary(operator: string, a: Evaluate, b: Evaluate): Evaluate | undefined {
   switch (operator) {

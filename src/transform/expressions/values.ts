@@ -83,12 +83,11 @@ function isNumber(value: unknown): value is number {
 
 /** JSONata's truth: undefined for what is missing. */
 export function truth(value: unknown): boolean | undefined {
-  if (value === undefined) return undefined;
+  if (typeof value === 'boolean' || value === undefined) return value;
   if (Array.isArray(value)) return value.length === 1 ? truth(value[0]) : value.some((element) => truth(element));
   if (typeof value === 'string') return value.length > 0;
   if (isNumber(value)) return value !== 0;
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0 && !isFunction(value);
-  return value === true;
+  return typeof value === 'object' && value !== null && Object.keys(value).length > 0 && !isFunction(value);
 }
 
 /** The library's functions are objects with a mark. */
