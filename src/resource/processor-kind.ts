@@ -14,10 +14,10 @@ const schema = z
       .regex(/^[\w@.-]+(\/[\w@.-]+)*\.(mjs|js|cjs)$/, 'must be the path of a module below the folder of processors')
       .optional()
       .describe('A module whose default export is a definition; below the folder given by --processors'),
-    input: topicName.optional().describe('With steps: the topic that is read'),
-    output: topicName.optional().describe('With steps: the topic that is written'),
-    format: z.enum(['json', 'msgpack']).default('json').describe('With steps: the format of the values'),
-    steps: z
+    input: topicName.optional().describe('With transformations: the topic that is read'),
+    output: topicName.optional().describe('With transformations: the topic that is written'),
+    format: z.enum(['json', 'msgpack']).default('json').describe('With transformations: the format of the values'),
+    transformations: z
       .array(z.looseObject({ type: z.string() }))
       .min(1)
       .max(100)
@@ -31,12 +31,16 @@ const schema = z
     workers: z.int().min(1).max(256).optional().describe('Worker threads it is spread over at most'),
     description: z.string().max(1_000).optional(),
   })
-  .refine(({ module, steps }) => (module === undefined) !== (steps === undefined), {
-    message: 'needs either a module or steps',
+  .refine(({ module, transformations }) => (module === undefined) !== (transformations === undefined), {
+    message: 'needs either a module or transformations',
   })
-  .refine(({ steps, input, output }) => steps === undefined || (input !== undefined && output !== undefined), {
-    message: 'steps need an input and an output',
-  });
+  .refine(
+    ({ transformations, input, output }) =>
+      transformations === undefined || (input !== undefined && output !== undefined),
+    {
+      message: 'transformations need an input and an output',
+    },
+  );
 
 export type ProcessorSpec = z.infer<typeof schema>;
 

@@ -248,18 +248,17 @@ it('applies named transformations without any code, with a look-up, a filter and
   await client.admin.createTopic('clean', { partitions: 2 });
   await client.admin.createTopic('countries', { cleanup: 'compact' });
   await sendAll(client, 'countries', [{ name: 'Austria' }], () => 'AT');
-  const put = (steps: readonly object[]) =>
-    client.admin.put('processors', 'clean', { input: 'raw', output: 'clean', steps });
+  const put = (transformations: readonly object[]) =>
+    client.admin.put('processors', 'clean', { input: 'raw', output: 'clean', transformations });
   await expect(put([{ type: 'uppercase' }])).rejects.toMatchObject({ code: 'TRANSFORM_INVALID' });
   await expect(put([{ type: 'levitate', field: 'a' }])).rejects.toMatchObject({ code: 'TRANSFORM_INVALID' });
-  const steps = [
+  await put([
     { type: 'filter', condition: 'amount > 0' },
     { type: 'uppercase', field: 'code' },
     { type: 'lookup', table: 'countries', key: 'code', target: 'country' },
     { type: 'rename', field: 'amount', target: 'total' },
     { type: 'expression', expression: '$sum([total, 1])', target: 'next' },
-  ];
-  await put(steps);
+  ]);
   const headers = { trace: 'abc' };
   const producer = client.producer({ topic: 'raw' });
   await producer.send({ key: 'k', value: { code: 'at', amount: 2 }, headers, timestamp: 77 });

@@ -12,7 +12,7 @@ export interface SpecLike {
   readonly input?: string | undefined;
   readonly output?: string | undefined;
   readonly format: 'json' | 'msgpack';
-  readonly steps?: readonly unknown[] | undefined;
+  readonly transformations?: readonly unknown[] | undefined;
   readonly from: 'earliest' | 'latest';
   readonly run_ms: number;
   readonly attempts_max: number;
@@ -34,10 +34,10 @@ export function settingsOf(spec: SpecLike, directory: string): ProcessorSettings
   };
 }
 
-function sourceOf({ module, input, output, format, steps }: SpecLike, directory: string): DefinitionSource {
+function sourceOf({ module, input, output, format, transformations }: SpecLike, directory: string): DefinitionSource {
   if (module === undefined) {
     const declared = new URL('../worker/declared.js', import.meta.url).href;
-    return { id: 'steps', module: declared, options: { input, output, format, steps } };
+    return { id: 'declared', module: declared, options: { input, output, format, transformations } };
   }
   const root = resolve(directory);
   const path = resolve(root, module);

@@ -12,16 +12,16 @@ interface Declaration {
   readonly input: string;
   readonly output: string;
   readonly format: 'json' | 'msgpack';
-  readonly steps: readonly unknown[];
+  readonly transformations: readonly unknown[];
 }
 
 const NO_HEADERS: readonly Header[] = [];
 
 /** @throws TRANSFORM_INVALID, PROCESSOR_INVALID */
-export default function declared({ input, output, format, steps }: Declaration): Definition {
+export default function declared({ input, output, format, transformations }: Declaration): Definition {
   let context: RawContext | undefined;
   const lookup = (table: string, key: string) => context?.row(table, key);
-  const transform = compileTransformations(steps, { lookup });
+  const transform = compileTransformations(transformations, { lookup });
   const serde = format === 'json' ? json : msgpack;
   const emit = (record: StreamRecord<unknown>, changed: TransformRecord | undefined) => {
     if (changed === undefined) return;
