@@ -153,6 +153,7 @@ const CASES: readonly Case[] = [
     list: [{ type: 'filter', condition: 'id > 48150100 and city = "London"' }],
     byHand: (record) => {
       const order = record.value as Order;
+      if (typeof order.id !== 'number') throw new Error('not a number');
       return order.id > 48_150_100 && order.city === 'London' ? record : undefined;
     },
   },
