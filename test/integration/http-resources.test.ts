@@ -88,7 +88,9 @@ test('a group is reset to a word, a time or offsets, and forgotten', async () =>
   expect(await (await server.get('/v1/groups')).json()).toEqual(['g']);
   expect(await json(await server.get('/v1/groups/g'))).toEqual({
     group: 'g',
+    mode: 'stream',
     members: [],
+    queues: [],
     partitions: [
       { topic: 't', partition: 0, committed: 3, durable: 4, lag: 1, member: null },
       { topic: 't', partition: 1, committed: 0, durable: 0, lag: 0, member: null },
