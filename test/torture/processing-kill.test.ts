@@ -21,6 +21,7 @@ const CYCLE_MS_MAX = 2_000;
 async function contents(client: Client, topic: string): Promise<ConsumedRecord[]> {
   const total = (await client.admin.partitions(topic)).reduce((sum, { durable }) => sum + durable, 0);
   const records: ConsumedRecord[] = [];
+  if (total === 0) return records;
   for await (const record of client.consumer({ topic, from: 'earliest' })) {
     if (records.push(record) === total) break;
   }
@@ -54,7 +55,7 @@ it('is exactly once, wherever the server dies', async () => {
     while (!over) {
       for (let i = 0; i < BURST && sent - answered < UNANSWERED_MAX; i++, sent++) {
         const account = `a${sent % ACCOUNTS}`;
-        const record = { key: account, value: { n: sent, account, amount: sent }, timestamp: 60_000 + sent * 10 };
+        const record = { key: account, value: { n: sent, account, amount: sent }, timestamp: 60_000 + sent * 100 };
         answers.push(producer.send(record).then(() => answered++));
       }
       await new Promise((resolve) => setTimeout(resolve, BURST_MS));
@@ -101,9 +102,10 @@ it('is exactly once, wherever the server dies', async () => {
     const id = `${Buffer.from(one.key ?? []).toString()}@${window.start}`;
     expect(windows.has(id), `window ${id} closes once`).toBe(false);
     windows.add(id);
-    // 6,000 records a minute, ten accounts.
-    expect(value, `records in ${id}`).toBe(6_000 / ACCOUNTS);
+    // 600 records a minute, ten accounts.
+    expect(value, `records in ${id}`).toBe(600 / ACCOUNTS);
   }
+  expect(windows.size).toBeGreaterThan(0);
   client.close();
   await server.stop();
 }, 900_000);
