@@ -65,6 +65,56 @@ export function* iterateRecords(bytes: Uint8Array, at = 0): Iterable<LogRecord> 
   if (reader.at !== records.length) throw new SluiceError('BATCH_MALFORMED', 'bytes are left behind the last record');
 }
 
+/**
+ * Single records of the batch at `at`, found by stepping over those before them without decoding them. Quick when the
+ * offsets asked for ascend; the records are views into `bytes`, or into the decompressed records.
+ */
+export class BatchReader {
+  readonly header: BatchHeader;
+  readonly #records: Uint8Array;
+  #reader: ByteReader;
+  /** Records in front of the reader. */
+  #passed = 0;
+
+  /** @throws as `iterateRecords` */
+  constructor(bytes: Uint8Array, at = 0) {
+    this.header = readBatchHeader(bytes, at);
+    const section = bytes.subarray(at + BATCH_HEADER_BYTES, at + this.header.byteLength);
+    this.#records = decompress(this.header.compression, section, DEFAULT_LIMITS.decompressedBytesMax);
+    this.#reader = new ByteReader(this.#records, 0, this.#records.length);
+  }
+
+  /** Undefined where the batch has no record of that offset. @throws BATCH_MALFORMED */
+  read(offset: number): LogRecord | undefined {
+    const delta = offset - this.header.baseOffset;
+    if (delta < 0 || delta > this.header.lastOffsetDelta) return undefined;
+    const found = this.#readFrom(delta);
+    if (found !== undefined) return found;
+    this.#reader = new ByteReader(this.#records, 0, this.#records.length);
+    this.#passed = 0;
+    return this.#readFrom(delta);
+  }
+
+  /** The record from where the reader is; else it stops in front of the first one behind it. */
+  #readFrom(wanted: number): LogRecord | undefined {
+    const reader = this.#reader;
+    while (this.#passed < this.header.count) {
+      const start = reader.at;
+      const length = reader.varint();
+      const next = reader.at + length;
+      // The attributes, a byte, and the timestamp.
+      reader.at++;
+      reader.varint();
+      const delta = reader.varint();
+      reader.at = delta < wanted ? next : start;
+      if (delta > wanted) return undefined;
+      this.#passed++;
+      if (delta === wanted) return readRecord(reader, this.header);
+    }
+    return undefined;
+  }
+}
+
 function readRecord(reader: ByteReader, header: BatchHeader): LogRecord {
   const length = reader.varint();
   const body = new ByteReader(reader.bytes, reader.at, reader.at + length);

@@ -1,6 +1,7 @@
 /** The record batch: Kafka's, magic 2. The unit of write, storage and delivery; see layout.ts for the bytes. */
 export {
   type BatchOptions,
+  BatchReader,
   encodeBatch,
   iterateBatches,
   iterateRecords,

@@ -20,8 +20,8 @@ import { QueuePartition } from './queue-partition.ts';
 import { isQueue, loadPages } from './queue-state.ts';
 import { QueueWriter } from './queue-writer.ts';
 
-/** Records that become due in one turn. */
-const TURN_DUE = 1_024;
+/** Batches that are read for delayed records in one turn. */
+const TURN_READS = 16;
 /** The wall clock may be set, so that a long wait is cut into pieces. */
 const WAIT_MS_MAX = 1_000;
 /** A dead letter that could not be written is tried again. */
@@ -304,15 +304,12 @@ export class QueueGroup {
         this.#fail(held, { code: 'TIMED_OUT', message: `neither acknowledged nor refused in ${visibilityMs} ms` });
       }
     }
-    let left = TURN_DUE;
+    let left = TURN_READS;
     for (const partition of this.#partitions) {
       for (let offset = partition.away.take(now); offset !== undefined; offset = partition.away.take(now)) {
         this.#comeBack(partition.held.get(offset), now);
       }
-      while (left > 0 && partition.delayed.next <= now) {
-        left--;
-        partition.admit(partition.delayed.take(now) as number);
-      }
+      left = partition.admit(now, left);
     }
     return left === 0;
   }

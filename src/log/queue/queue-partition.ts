@@ -21,6 +21,10 @@ import { type Block, RecordBlocks, readBlock } from './record-blocks.ts';
 const READ_BYTES = 64 * 1024;
 /** A longer key stands in the table of lanes by its hash. */
 const KEY_BYTES_MAX = 64;
+/** Delayed records that are let in together. */
+const RIPE_MAX = 16_384;
+/** Of those, kept until they are handed out; others are read once more. */
+const RIPE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Of all partitions of a queue together. */
 export interface QueueTotals {
@@ -36,6 +40,16 @@ export interface QueuePartitionParts {
   ready(lane: Lane): void;
   /** Of what was damaged or trimmed away. */
   report(error: SluiceError): void;
+}
+
+/** Delayed records that are due, on their way into their lanes. */
+interface Ripe {
+  readonly byTime: readonly number[];
+  readonly byOffset: readonly number[];
+  /** Names of their lanes; a lane itself may come and go meanwhile. */
+  readonly keys: Map<number, string | undefined>;
+  /** How many of `byOffset` were looked up. */
+  found: number;
 }
 
 export class QueuePartition {
@@ -56,6 +70,7 @@ export class QueuePartition {
   readonly #parts: QueuePartitionParts;
   readonly #lanes = new Map<string, Lane>();
   readonly #cursor: Cursor;
+  #ripe: Ripe | undefined;
 
   /** @param written the committed offset; undefined when there is none yet */
   constructor(parts: QueuePartitionParts, written: number | undefined) {
@@ -173,7 +188,7 @@ export class QueuePartition {
         return false;
       }
     }
-    const lane = this.#laneOf(record);
+    const lane = this.#laneOf(keyName(record));
     if (failure !== undefined && failure.due > now && lane.held === undefined && lane.waiting === 0) {
       const held = new Held(lane, offset, failure.failures);
       held.state = 'away';
@@ -192,9 +207,8 @@ export class QueuePartition {
     if (lane.held === undefined) this.#parts.ready(lane);
   }
 
-  #laneOf({ key }: LogRecord): Lane {
-    if (key === null) return new Lane(this, undefined);
-    const name = keyName(key);
+  #laneOf(name: string | undefined): Lane {
+    if (name === undefined) return new Lane(this, undefined);
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
       lane = new Lane(this, name);
@@ -203,12 +217,48 @@ export class QueuePartition {
     return lane;
   }
 
-  /** Lets a delayed record whose time has come into its lane: it counts as written now, behind what waits there. */
-  admit(offset: number): void {
-    if (this.pages.isDone(offset)) return;
+  /**
+   * Lets delayed records whose time has come into their lanes: they count as written now, behind what waits there, in
+   * the order of their times. Their keys are looked up in the order of offsets, so that a batch is read once for all of
+   * them.
+   * @returns what is left of `reads`; 0 says that there is more to do
+   */
+  admit(now: number, reads: number): number {
+    let left = reads;
+    for (;;) {
+      this.#ripe ??= this.#takeRipe(now);
+      const ripe = this.#ripe;
+      if (ripe === undefined) return left;
+      while (ripe.found < ripe.byOffset.length) {
+        const offset = ripe.byOffset[ripe.found] as number;
+        if (!this.blocks.isAtHand(offset) && left-- <= 0) return 0;
+        ripe.found++;
+        this.#lookUp(offset, ripe);
+      }
+      for (const offset of ripe.byTime) {
+        if (ripe.keys.has(offset)) this.#append(this.#laneOf(ripe.keys.get(offset)), offset);
+        else this.pages.markDone(offset);
+      }
+      this.#ripe = undefined;
+    }
+  }
+
+  #takeRipe(now: number): Ripe | undefined {
+    const byTime: number[] = [];
+    while (byTime.length < RIPE_MAX) {
+      const offset = this.delayed.take(now);
+      if (offset === undefined) break;
+      if (!this.pages.isDone(offset)) byTime.push(offset);
+    }
+    if (byTime.length === 0) return undefined;
+    return { byTime, byOffset: byTime.toSorted((a, b) => a - b), keys: new Map(), found: 0 };
+  }
+
+  #lookUp(offset: number, { keys }: Ripe): void {
     const record = this.blocks.read(offset);
-    if (record === undefined) this.pages.markDone(offset);
-    else this.#append(this.#laneOf(record), offset);
+    if (record === undefined) return;
+    keys.set(offset, keyName(record));
+    if (this.blocks.bytes < RIPE_BYTES_MAX) this.blocks.keepOne(record);
   }
 
   /** The lane's next record, as held by nobody yet; undefined when the log has lost it, and then it is done. */
@@ -257,11 +307,14 @@ export class QueuePartition {
     this.delayed.clear();
     this.away.clear();
     this.blocks.clear();
+    this.#ripe = undefined;
     this.waiting = 0;
   }
 }
 
-function keyName(key: Uint8Array): string {
+/** Of the lane of a record; undefined for one without a key. */
+function keyName({ key }: LogRecord): string | undefined {
+  if (key === null) return undefined;
   if (key.length > KEY_BYTES_MAX) return createHash('sha256').update(key).digest().toString('latin1');
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }

@@ -1,9 +1,9 @@
 /**
  * The records of a partition that were read ahead, by batch, each until it is handed out. What there is no room for is
- * let go, oldest first, and read again when its turn comes: then batch by batch, of which the last is kept at hand.
+ * let go, oldest first, and read again when its turn comes: by itself, with its batch kept at hand for the next.
  */
 import { SluiceError } from '#kernel';
-import { batchByteLength, batchNextOffset, iterateBatches, iterateRecords, type LogRecord } from '#record';
+import { BatchReader, batchByteLength, batchNextOffset, iterateBatches, iterateRecords, type LogRecord } from '#record';
 import type { Partition } from '../contract.ts';
 
 /** What a decoded record costs beyond its bytes, about. */
@@ -21,22 +21,25 @@ export interface Block {
   bytes: number;
 }
 
-/** The records of the batch at `at`, over a copy of its bytes. */
+/** The records of the batch at `at`, over a copy of its bytes. @throws BATCH_MALFORMED */
 export function readBlock(bytes: Uint8Array, at: number): Block {
-  // Not `slice`: of a Buffer that is a view.
-  const copy = new Uint8Array(bytes.subarray(at, at + batchByteLength(bytes, at)));
+  const copy = copyBatch(bytes, at);
   const records: (LogRecord | undefined)[] = [];
   let first = -1;
   let count = 0;
-  let held = copy.length;
   for (const record of iterateRecords(copy)) {
     // The base of a compacted batch may be gone; places count from the first record that is there.
     if (first === -1) first = record.offset;
     records[record.offset - first] = record;
     count++;
   }
-  held += count * RECORD_OVERHEAD_BYTES;
+  const held = copy.length + count * RECORD_OVERHEAD_BYTES;
   return { first, next: batchNextOffset(copy, 0), records, live: 0, bytes: held };
+}
+
+function copyBatch(bytes: Uint8Array, at: number): Uint8Array {
+  // Not `slice`: of a Buffer that is a view.
+  return new Uint8Array(bytes.subarray(at, at + batchByteLength(bytes, at)));
 }
 
 /**
@@ -69,7 +72,10 @@ export class RecordBlocks {
   /** Ascending. */
   #blocks: Block[] = [];
   #emptied = 0;
-  #again: Block | undefined;
+  /** Records kept one by one. */
+  readonly #single = new Map<number, LogRecord>();
+  /** The batch of the last record that was read by itself. */
+  #last: BatchReader | undefined;
   bytes = 0;
 
   /** @param report is told of what is gone or damaged where a record should be */
@@ -85,8 +91,20 @@ export class RecordBlocks {
     this.bytes += block.bytes;
   }
 
+  /** Keeps one record until it is taken; a copy, which does not hold on to its batch. */
+  keepOne(record: LogRecord): void {
+    this.#single.set(record.offset, copyOf(record));
+    this.bytes += sizeOf(record);
+  }
+
   /** The record, which is not kept any longer; undefined when the log does not have it any more. */
   take(offset: number): LogRecord | undefined {
+    const single = this.#single.get(offset);
+    if (single !== undefined) {
+      this.#single.delete(offset);
+      this.bytes -= sizeOf(single);
+      return single;
+    }
     const block = this.#find(offset);
     const record = block?.records[offset - block.first];
     if (block === undefined || record === undefined) return this.read(offset);
@@ -127,21 +145,18 @@ export class RecordBlocks {
     return bytes;
   }
 
-  /** A record from the log itself, of which nothing is kept but its batch; undefined when it is not there any more. */
-  read(offset: number): LogRecord | undefined {
-    const again = this.#again;
-    if (again === undefined || offset < again.first || offset >= again.next) this.#again = this.#load(offset);
-    return this.#again?.records[offset - this.#again.first];
+  /** True when the record can be read without going to the log. */
+  isAtHand(offset: number): boolean {
+    if (this.#last === undefined) return false;
+    const { baseOffset, lastOffsetDelta } = this.#last.header;
+    return offset >= baseOffset && offset <= baseOffset + lastOffsetDelta;
   }
 
-  #load(offset: number): Block | undefined {
+  /** A record from the log itself; undefined when it is not there any more. @throws SHUTTING_DOWN */
+  read(offset: number): LogRecord | undefined {
     try {
-      const chunk = this.#partition.cursor(offset).next(1);
-      if (chunk === null) return undefined;
-      for (const { header, at } of iterateBatches(chunk.bytes)) {
-        if (header.baseOffset + header.lastOffsetDelta >= offset) return readBlock(chunk.bytes, at);
-      }
-      return undefined;
+      if (!this.isAtHand(offset)) this.#last = this.#load(offset);
+      return this.#last?.read(offset);
     } catch (error) {
       if (!(error instanceof SluiceError) || error.code === 'SHUTTING_DOWN') throw error;
       this.#report(error);
@@ -149,10 +164,30 @@ export class RecordBlocks {
     }
   }
 
+  #load(offset: number): BatchReader | undefined {
+    const chunk = this.#partition.cursor(offset).next(1);
+    if (chunk === null) return undefined;
+    for (const { header, at } of iterateBatches(chunk.bytes)) {
+      if (header.baseOffset + header.lastOffsetDelta >= offset) return new BatchReader(copyBatch(chunk.bytes, at));
+    }
+    return undefined;
+  }
+
   clear(): void {
     this.#blocks = [];
     this.#emptied = 0;
-    this.#again = undefined;
+    this.#single.clear();
+    this.#last = undefined;
     this.bytes = 0;
   }
+}
+
+function copyOf({ offset, timestamp, key, value, headers }: LogRecord): LogRecord {
+  const copy = (bytes: Uint8Array | null) => bytes && new Uint8Array(bytes);
+  const named = headers.map((header) => ({ key: header.key, value: copy(header.value) }));
+  return { offset, timestamp, key: copy(key), value: copy(value), headers: named };
+}
+
+function sizeOf({ key, value }: LogRecord): number {
+  return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
 }
