@@ -53,7 +53,7 @@ export const ERROR_TABLE = {
   GROUP_UNKNOWN: kind(404, false, 'There is no consumer group of that name'),
   GROUP_BUSY: kind(409, true, 'The group has members; stop them first'),
   GROUP_MODE_CONFLICT: kind(409, false, 'The group is used in the other mode, stream or queue'),
-  MEMBER_FENCED: kind(409, true, 'The partition, or the record, is no longer with this member of the group'),
+  MEMBER_FENCED: kind(409, true, 'The partition, or the record, is no longer with this member'),
   SUBSCRIPTION_UNKNOWN: kind(404, false, 'There is no such subscription on this connection'),
   SUBSCRIPTION_EXISTS: kind(409, false, 'A subscription of that id exists on this connection'),
   // Dead letters

@@ -21,14 +21,13 @@ export {
   type ProducerSnapshot,
   type ProducerUndo,
 } from './producer-sequences.ts';
-export {
-  DEFAULT_QUEUE_OPTIONS,
-  type HandedRecord,
-  type NackOptions,
-  type QueueListener,
-  type QueueMember,
-  type QueueMemberOptions,
-  type QueueOptions,
+export type {
+  HandedRecord,
+  NackOptions,
+  QueueListener,
+  QueueMember,
+  QueueMemberOptions,
+  QueueOptions,
 } from './queue/queue-member.ts';
 export type { QueueDepth } from './queue/queue-metrics.ts';
 export { type Extent, type LogReader, openReader, type ReaderSource, type StateExtent } from './reader.ts';

@@ -5,6 +5,14 @@ import { print, printJson, table } from '../output.ts';
 
 interface Description {
   readonly group: string;
+  readonly mode: 'stream' | 'queue';
+  readonly queues: readonly {
+    readonly topic: string;
+    readonly in_flight: number;
+    readonly away: number;
+    readonly delayed: number;
+    readonly waiting: number;
+  }[];
   readonly members: readonly { readonly id: string }[];
   readonly partitions: readonly {
     readonly topic: string;
@@ -46,6 +54,9 @@ export function groupsCommand(): Command {
         one.member,
       ]);
       await print(table(['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'MEMBER'], rows));
+      if (group.queues.length === 0) return;
+      const depths = group.queues.map((one) => [one.topic, one.in_flight, one.away, one.delayed, one.waiting]);
+      await print(`\n${table(['QUEUE', 'IN FLIGHT', 'AWAY', 'DELAYED', 'WAITING'], depths)}`);
     });
   groups
     .command('reset')

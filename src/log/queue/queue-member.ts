@@ -13,7 +13,7 @@ export interface QueueOptions extends BackoffOptions {
   readonly maxAttempts: number;
 }
 
-export const DEFAULT_QUEUE_OPTIONS: QueueOptions = {
+const DEFAULT_QUEUE_OPTIONS: QueueOptions = {
   visibilityMs: 30_000,
   maxAttempts: 10,
   backoffMs: 1_000,

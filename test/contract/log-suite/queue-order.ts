@@ -67,6 +67,8 @@ class Run {
     const { partition, offset, key } = handed;
     const place = `${partition}/${offset}`;
     this.handedOut++;
+    const before = this.out.get(place);
+    if (before !== undefined && before.handed.attempt >= handed.attempt) this.problems.push(`${place} is out twice`);
     if (this.durable.has(place)) this.problems.push(`${place} was done and came again`);
     if (key !== null) {
       const lane = `${partition}/${key}`;
