@@ -1,7 +1,8 @@
 /**
  * Which offsets of a partition are done, and which have failed and how often: a base, below which all are, and pages of
  * 4,096 offsets above it, a bit each. Only pages that changed are written, a few hundred bytes each however far the
- * done ones are scattered: a million delayed records between done ones cost no more than what moved.
+ * done ones are scattered, and a page that is done in full costs next to nothing: a record that waits for a year keeps
+ * nobody from going on behind it.
  *
  *   base                 page n                  page n+1
  *     ▼  ┌──────────────────────────┐┌──────────────────────────┐
@@ -10,11 +11,22 @@
  *
  * Called by the partitions of a queue and by the box of dead letters; what is written is in `page-codec.ts`.
  */
-import { decodePage, encodePage, type Failure, PAGE_OFFSETS, type PageContent, WORDS } from './page-codec.ts';
+import {
+  countBits,
+  decodePage,
+  encodePage,
+  type Failure,
+  PAGE_OFFSETS,
+  type PageContent,
+  WORDS,
+} from './page-codec.ts';
 
 interface Page extends PageContent {
-  /** Changed since it was taken to be written. */
-  dirty: boolean;
+  /** Shared with all others when the page is done in full. */
+  bits: Int32Array;
+  /** Shared with all others while there are none. */
+  failures: Map<number, Failure>;
+  done: number;
   /** Perhaps in the store, so that it has to be deleted when it is no longer needed. */
   stored: boolean;
 }
@@ -25,8 +37,14 @@ export interface PageChange {
   readonly value: Uint8Array | null;
 }
 
+const FULL_WORD = -1;
+const ALL_DONE = new Int32Array(WORDS).fill(FULL_WORD);
+const NO_FAILURES: Map<number, Failure> = new Map();
+
 export class DonePages {
   readonly #pages = new Map<number, Page>();
+  /** Pages that changed since they were taken to be written. */
+  readonly #dirty = new Set<number>();
   /** Stored pages the base has passed. */
   #passed: number[] = [];
   #base: number;
@@ -47,22 +65,30 @@ export class DonePages {
     return this.#above;
   }
 
-  /** Takes in a page as it was stored. What it says below the base is past. @throws STORE_CORRUPT */
+  /** Takes in a page as it was stored. What it says below the base is past. @throws STORE_CORRUPT, STORE_NEWER */
   load(number: number, bytes: Uint8Array): void {
     if ((number + 1) * PAGE_OFFSETS <= this.#base) {
       this.#passed.push(number);
       return;
     }
-    const page: Page = { ...decodePage(bytes), dirty: false, stored: true };
+    const { bits, failures } = decodePage(bytes);
+    const page: Page = { bits, failures, done: countBits(bits), stored: true };
     this.#pages.set(number, page);
-    for (let index = 0; index < PAGE_OFFSETS; index++) {
-      if (bit(page, index) && number * PAGE_OFFSETS + index >= this.#base) this.#above++;
-    }
+    this.#above += this.#doneFrom(number, page);
+    share(page);
   }
 
   /** After the last `load`. */
   settle(): void {
     this.#advance();
+  }
+
+  /** Done offsets of a page at or above the base. */
+  #doneFrom(number: number, page: Page): number {
+    let below = 0;
+    const end = Math.min(PAGE_OFFSETS, this.#base - number * PAGE_OFFSETS);
+    for (let index = 0; index < end; index++) if (bit(page, index)) below++;
+    return page.done - below;
   }
 
   isDone(offset: number): boolean {
@@ -71,22 +97,17 @@ export class DonePages {
     return page !== undefined && bit(page, offset % PAGE_OFFSETS);
   }
 
-  /** The first offset from `offset` on, at most `end`, that is not done. */
+  /** The first offset from `offset` on that is not done; `end` when there is none before it. */
   nextOpen(offset: number, end: number): number {
     let at = Math.max(offset, this.#base);
     while (at < end) {
       const page = this.#pages.get(pageOf(at));
-      if (page === undefined || !bit(page, at % PAGE_OFFSETS)) return at;
-      at++;
-      // Whole words of done ones, and whole pages, are stepped over.
-      while (
-        at < end &&
-        at % 32 === 0 &&
-        at % PAGE_OFFSETS !== 0 &&
-        page.bits[(at % PAGE_OFFSETS) >> 5] === FULL_WORD
-      ) {
-        at += 32;
-      }
+      if (page === undefined) break;
+      const index = at % PAGE_OFFSETS;
+      if (page.done === PAGE_OFFSETS) at += PAGE_OFFSETS - index;
+      else if (index % 32 === 0 && page.bits[index >> 5] === FULL_WORD) at += 32;
+      else if (bit(page, index)) at++;
+      else break;
     }
     return Math.max(offset, Math.min(at, end));
   }
@@ -97,20 +118,23 @@ export class DonePages {
   }
 
   fail(offset: number, failure: Failure): void {
-    const page = this.#page(pageOf(offset));
+    const number = pageOf(offset);
+    const page = this.#page(number);
+    if (page.failures === NO_FAILURES) page.failures = new Map();
     page.failures.set(offset % PAGE_OFFSETS, failure);
-    page.dirty = true;
+    this.#dirty.add(number);
   }
 
   markDone(offset: number): void {
     if (offset < this.#base) return;
-    const page = this.#page(pageOf(offset));
+    const number = pageOf(offset);
+    const page = this.#page(number);
     const index = offset % PAGE_OFFSETS;
     if (bit(page, index)) return;
-    const word = index >> 5;
-    page.bits[word] = (page.bits[word] as number) | (1 << (index & 31));
+    setBit(page, index);
+    this.#dirty.add(number);
     if (page.failures.size > 0) page.failures.delete(index);
-    page.dirty = true;
+    share(page);
     this.#above++;
     if (offset === this.#base) this.#advance();
   }
@@ -118,15 +142,11 @@ export class DonePages {
   /** Everything below `offset` is done; what is above it stays as it is. */
   raiseBase(offset: number): void {
     if (offset <= this.#base) return;
-    for (const number of [...this.#pages.keys()]) {
-      if ((number + 1) * PAGE_OFFSETS <= offset) this.#drop(number);
-    }
     this.#base = offset;
     this.#above = 0;
-    for (const [number, page] of this.#pages) {
-      for (let index = 0; index < PAGE_OFFSETS; index++) {
-        if (bit(page, index) && number * PAGE_OFFSETS + index >= offset) this.#above++;
-      }
+    for (const [number, page] of [...this.#pages]) {
+      if ((number + 1) * PAGE_OFFSETS <= offset) this.#drop(number);
+      else this.#above += this.#doneFrom(number, page);
     }
     this.#advance();
   }
@@ -137,25 +157,26 @@ export class DonePages {
     this.#base = Math.min(this.#base, offset);
     for (let done = offset + 1; done < passed; done++) {
       const page = this.#page(pageOf(done));
-      const index = done % PAGE_OFFSETS;
-      if (!bit(page, index)) page.bits[index >> 5] = (page.bits[index >> 5] as number) | (1 << (index & 31));
-      page.dirty = true;
+      if (!bit(page, done % PAGE_OFFSETS)) setBit(page, done % PAGE_OFFSETS);
+      this.#dirty.add(pageOf(done));
       this.#above++;
     }
     const page = this.#page(pageOf(offset));
     const index = offset % PAGE_OFFSETS;
     if (bit(page, index)) {
+      if (page.bits === ALL_DONE) page.bits = Int32Array.from(ALL_DONE);
       page.bits[index >> 5] = (page.bits[index >> 5] as number) & ~(1 << (index & 31));
+      page.done--;
       if (offset >= passed) this.#above--;
     }
-    page.dirty = true;
-    if (failure !== undefined) page.failures.set(index, failure);
+    this.#dirty.add(pageOf(offset));
+    if (failure !== undefined) this.fail(offset, failure);
   }
 
   #page(number: number): Page {
     let page = this.#pages.get(number);
     if (page === undefined) {
-      page = { bits: new Int32Array(WORDS), failures: new Map(), dirty: true, stored: false };
+      page = { bits: new Int32Array(WORDS), failures: NO_FAILURES, done: 0, stored: false };
       this.#pages.set(number, page);
     }
     return page;
@@ -184,13 +205,14 @@ export class DonePages {
   takeChanges(): PageChange[] {
     const changes: PageChange[] = this.#passed.map((page) => ({ page, value: null }));
     this.#passed = [];
-    for (const [number, page] of this.#pages) {
-      if (!page.dirty) continue;
-      page.dirty = false;
+    for (const number of this.#dirty) {
+      const page = this.#pages.get(number);
+      if (page === undefined) continue;
       const needed = this.#isNeeded(number, page);
       if (needed || page.stored) changes.push({ page: number, value: needed ? encodePage(page) : null });
       page.stored = needed;
     }
+    this.#dirty.clear();
     return changes;
   }
 
@@ -210,14 +232,12 @@ export class DonePages {
       const page = this.#pages.get(number);
       if (page === undefined) this.#passed.push(number);
       else {
-        page.dirty = true;
+        this.#dirty.add(number);
         page.stored = true;
       }
     }
   }
 }
-
-const FULL_WORD = -1;
 
 function pageOf(offset: number): number {
   return Math.floor(offset / PAGE_OFFSETS);
@@ -225,4 +245,16 @@ function pageOf(offset: number): number {
 
 function bit({ bits }: PageContent, index: number): boolean {
   return ((bits[index >> 5] as number) & (1 << (index & 31))) !== 0;
+}
+
+/** Of a bit that is not set, so that the page is not one of those that share their bits. */
+function setBit(page: Page, index: number): void {
+  page.bits[index >> 5] = (page.bits[index >> 5] as number) | (1 << (index & 31));
+  page.done++;
+}
+
+/** Lets go of what a page that is done in full has for itself. */
+function share(page: Page): void {
+  if (page.failures.size === 0) page.failures = NO_FAILURES;
+  if (page.done === PAGE_OFFSETS) page.bits = ALL_DONE;
 }

@@ -98,7 +98,8 @@ function isSet(bits: Int32Array, index: number): boolean {
   return ((bits[index >> 5] as number) & (1 << (index & 31))) !== 0;
 }
 
-function countBits(bits: Int32Array): number {
+/** How many are set. */
+export function countBits(bits: Int32Array): number {
   let count = 0;
   for (let word = 0; word < WORDS; word++) {
     let rest = bits[word] as number;

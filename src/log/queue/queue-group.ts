@@ -191,11 +191,13 @@ export class QueueGroup {
     const { name } = this.#topic;
     if (partition === undefined) throw new SluiceError('PARTITION_UNKNOWN', `topic ${name} has no partition ${index}`);
     if (held === undefined && partition.pages.isDone(offset)) return undefined;
-    throw new SluiceError('MEMBER_FENCED', `record ${offset} of ${name}/${index} is not with this member`, {
-      topic: name,
-      partition: index,
-      offset,
-    });
+    throw this.#fenced(index, offset);
+  }
+
+  #fenced(partition: number, offset: number): SluiceError {
+    const topic = this.#topic.name;
+    const message = `record ${offset} of ${topic}/${partition} is not with this member`;
+    return new SluiceError('MEMBER_FENCED', message, { topic, partition, offset });
   }
 
   #ack(member: QueueMember, index: number, offset: number): void {
@@ -219,7 +221,8 @@ export class QueueGroup {
 
   #extend(member: QueueMember, index: number, offset: number): void {
     const held = this.#heldBy(member, index, offset);
-    if (held?.state !== 'out') return;
+    if (held === undefined) return;
+    if (held.state !== 'out') throw this.#fenced(index, offset);
     member.held.remove(held);
     held.deadline = this.#parts.clock.monotonic() + member.options.visibilityMs;
     member.held.add(held);

@@ -114,7 +114,7 @@ export class QueueMember {
     this.#acts.nack(this, partition, offset, options);
   }
 
-  /** The record's time begins anew. @throws as `ack` */
+  /** The record's time begins anew. @throws as `ack`, also when it has come back already */
   extend(partition: number, offset: number): void {
     this.#acts.extend(this, partition, offset);
   }

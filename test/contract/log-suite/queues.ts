@@ -131,6 +131,7 @@ export function describeQueues(fixture: LogFixture): void {
       await worker.receive(1);
       await pass(queue, 1_000, worker);
       worker.nack(0);
+      expect(() => worker.member.extend(0, 0)).toThrow(coded('MEMBER_FENCED') as Error);
       worker.ack(0);
       await pass(queue, 60_000, worker);
       await worker.member.written();
