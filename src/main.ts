@@ -6,16 +6,28 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runCli, type ServeOptions } from '#cli';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
+import { Gateway } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { Processors, settingsOf } from '#processing';
-import { openResources, type ProcessorSpec, processorKind, schemaKind } from '#resource';
+import {
+  type ApiKeys,
+  openResources,
+  type ProcessorSpec,
+  processorKind,
+  type Resources,
+  routeKind,
+  schemaKind,
+  upstreamKind,
+} from '#resource';
 import { SchemaRegistry } from '#schema';
 import { type Server, startServer } from '#server';
 
 const EVENT_LOOP_RESOLUTION_MS = 1;
+const GATEWAY_PORT = 7080;
 
 interface Running {
   readonly url: string;
+  readonly gatewayUrl: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -28,6 +40,10 @@ async function serve(options: ServeOptions): Promise<Running> {
   try {
     const schemas = new SchemaRegistry(log, limits);
     const processors = new Processors({ log, limits, clock: systemClock, logger, metrics }, options.workers);
+    const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
+    const gatewayPort = options.gateway.port ?? GATEWAY_PORT;
+    const gatewayOptions = { ...options.gateway, port: gatewayPort, tls, allowInsecure };
+    const gateway = new Gateway({ ...gatewayOptions, limits, logger, metrics });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys } = await openResources(log, systemClock, [
       schemaKind(schemas),
@@ -35,11 +51,13 @@ async function serve(options: ServeOptions): Promise<Running> {
         deploy: async (name, spec) => processors.deploy(name, settings(spec)),
         remove: (name) => processors.remove(name),
       }),
+      upstreamKind(gateway.upstreams),
+      routeKind(gateway.routes),
     ]);
     for (const { name, spec } of resources.list('processor')) {
       await processors.restore(name, () => settings(spec as unknown as ProcessorSpec));
     }
-    const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
+    await openGateway(gateway, resources, keys, options.gateway.port !== undefined);
     const server = await startServer({
       log,
       resources,
@@ -54,16 +72,34 @@ async function serve(options: ServeOptions): Promise<Running> {
       autoCreateTopics,
       allowedOrigins,
       backup: (directory) => log.backup(directory),
+    }).catch(async (error: unknown) => {
+      // Threads with open sockets would take the process down before it could say why.
+      await gateway.close();
+      throw error;
     });
-    return { url: server.url, stop: () => stop(server, processors, log) };
+    return { url: server.url, gatewayUrl: gateway.url, stop: () => stop(server, gateway, processors, log) };
   } catch (error) {
     await log.close();
     throw error;
   }
 }
 
-async function stop(server: Server, processors: Processors, log: LmdbLog): Promise<void> {
-  await server.close();
+/** @param asked to listen, whether or not there is a route */
+async function openGateway(gateway: Gateway, resources: Resources, keys: ApiKeys, asked: boolean): Promise<void> {
+  for (const kind of ['upstream', 'route'] as const) {
+    for (const { name, spec } of resources.list(kind)) gateway.restore(kind, name, spec);
+  }
+  const handKeys = () => gateway.useKeys(keys.hashed());
+  keys.watch(handKeys);
+  resources.onChange((kind) => {
+    if (kind === 'client') handKeys();
+  });
+  handKeys();
+  if (asked || gateway.hasRoutes) await gateway.start();
+}
+
+async function stop(server: Server, gateway: Gateway, processors: Processors, log: LmdbLog): Promise<void> {
+  await Promise.all([server.close(), gateway.close()]);
   await processors.close();
   await log.close();
 }

@@ -14,6 +14,15 @@ export interface ServeOptions {
   readonly processors: string;
   /** Worker threads for processors; 0: as many as the machine runs at once. */
   readonly workers: number;
+  readonly gateway: {
+    readonly host: string;
+    /** 0 takes a free one; undefined: the usual one, once there are routes. */
+    readonly port: number | undefined;
+    /** 0: as many as the machine runs at once. */
+    readonly threads: number;
+    /** Networks of proxies whose X-Forwarded-* are believed. */
+    readonly trusted: readonly string[];
+  };
   readonly logLevel: LogLevel;
   /** Limits to change, by name; checked when the server starts. */
   readonly limits: Readonly<Record<string, number>>;
@@ -28,7 +37,9 @@ export interface StoreReport {
 }
 
 export interface Acts {
-  serve(options: ServeOptions): Promise<{ readonly url: string; stop(): Promise<void> }>;
+  serve(
+    options: ServeOptions,
+  ): Promise<{ readonly url: string; readonly gatewayUrl: string | undefined; stop(): Promise<void> }>;
   verify(directory: string, progress: (done: number, total: number) => void): Promise<StoreReport>;
   restore(backup: string, directory: string): Promise<StoreReport>;
 }

@@ -63,6 +63,16 @@ export const ERROR_TABLE = {
   RESOURCE_UNKNOWN: kind(404, false, 'There is no resource of that name'),
   RESOURCE_INVALID: kind(400, false, 'The resource does not match its schema'),
   VERSION_CONFLICT: kind(412, false, 'The resource has changed since the version named'),
+  RESOURCE_IN_USE: kind(409, false, 'Another resource stands on this one'),
+  // The gateway
+  EXPECTATION_FAILED: kind(417, false, 'The expectation of the request cannot be met'),
+  UPGRADE_REFUSED: kind(426, false, 'The path takes WebSockets only, or takes none'),
+  UPSTREAM_UNREACHABLE: kind(502, true, 'The upstream could not be reached, or broke off'),
+  UPSTREAM_ANSWER_INVALID: kind(502, false, 'The upstream gave an answer that must not be passed on'),
+  UPSTREAM_UNAVAILABLE: kind(503, true, 'No target of the upstream is well'),
+  UPSTREAM_BUSY: kind(503, true, 'The upstream has as many requests under way as it may'),
+  UPSTREAM_TIMEOUT: kind(504, true, 'The upstream did not answer in time'),
+  GATEWAY_LOOP: kind(508, false, 'The request has passed this gateway before'),
   // Transformations
   TRANSFORM_INVALID: kind(400, false, 'A transformation is not declared as it must be'),
   TRANSFORM_FAILED: kind(422, false, 'A transformation cannot be applied to this record'),

@@ -102,6 +102,8 @@ export const DEFAULT_LIMITS = {
   queueWindowBytesMax: 32 * MIB,
   /** Of one queue, records waiting for their `deliver-at`; beyond it reading stops until some are due. */
   queueDelayedRecordsMax: 4_000_000,
+  /** One message of a WebSocket that the gateway passes on. */
+  gatewayMessageBytesMax: 16 * MIB,
   /** How long a graceful shutdown waits for connections to drain. */
   shutdownMs: 10_000,
 };

@@ -23,6 +23,17 @@ interface StoredKey {
   readonly expiresAt: number | null;
 }
 
+/** What is needed to know a key again on another thread, and what its client may do. */
+export interface HashedKey {
+  readonly id: string;
+  /** SHA-256 of the secret, hex. */
+  readonly hash: string;
+  readonly client: string;
+  readonly scopes: readonly string[];
+  /** Epoch milliseconds; null: never. */
+  readonly expiresAt: number | null;
+}
+
 /** A key without anything secret. */
 export type KeyInfo = Omit<StoredKey, 'hash'>;
 
@@ -32,6 +43,7 @@ export class ApiKeys {
   readonly #keys = new Map<string, StoredKey>();
   #client: (name: string) => Document | undefined = () => undefined;
   #clients: () => number = () => 0;
+  #changed: () => void = () => undefined;
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
@@ -69,6 +81,23 @@ export class ApiKeys {
     return spec.disabled || expired ? undefined : { name: client.name, scopes: spec.scopes };
   }
 
+  /** All keys whose client is not disabled, for those who check keys elsewhere. */
+  hashed(): HashedKey[] {
+    const found: HashedKey[] = [];
+    for (const { id, hash, client, expiresAt } of this.#keys.values()) {
+      const spec = this.#client(client)?.spec as unknown as ClientSpec | undefined;
+      if (spec === undefined || spec.disabled) continue;
+      const ends = [expiresAt, spec.expires_at ?? null].filter((end) => end !== null);
+      found.push({ id, hash, client, scopes: spec.scopes, expiresAt: ends.length === 0 ? null : Math.min(...ends) });
+    }
+    return found;
+  }
+
+  /** `changed` runs after a key was issued or revoked. */
+  watch(changed: () => void): void {
+    this.#changed = changed;
+  }
+
   #isLive({ expiresAt }: StoredKey): boolean {
     return expiresAt === null || expiresAt > this.#clock.now();
   }
@@ -99,6 +128,7 @@ export class ApiKeys {
     };
     await this.#log.commit({ state: [{ space: SPACE, key: id, value: Buffer.from(JSON.stringify(stored)) }] });
     this.#keys.set(id, stored);
+    this.#changed();
     return { id, client, createdAt: stored.createdAt, expiresAt, key: `slk_${id}_${secret}` };
   }
 
@@ -117,6 +147,7 @@ export class ApiKeys {
     if (ids.length === 0) return;
     await this.#log.commit({ state: ids.map((key) => ({ space: SPACE, key, value: null })) });
     for (const id of ids) this.#keys.delete(id);
+    this.#changed();
   }
 }
 

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { ApiKeys } from './api-keys.ts';
 import type { Kind, Spec } from './document.ts';
 
-const SCOPE = /^(admin|observe|(produce|consume):([A-Za-z0-9._*-]{1,249}|stream\/[^\s]{1,512}))$/;
+const SCOPE =
+  /^(admin|observe|(produce|consume):([A-Za-z0-9._*-]{1,249}|stream\/[^\s]{1,512})|call:[A-Za-z0-9._*-]{1,249})$/;
 
 const schema = z.strictObject({
   scopes: z
@@ -12,7 +13,7 @@ const schema = z.strictObject({
         .string()
         .regex(
           SCOPE,
-          'a scope is admin, observe, or produce: or consume: and a topic or stream/<path>, where * matches anything',
+          'a scope is admin, observe, produce: or consume: and a topic or stream/<path>, or call: and a route; * matches anything',
         ),
     )
     .min(1),

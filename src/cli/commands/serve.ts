@@ -18,6 +18,10 @@ interface Flags {
   readonly allowOrigin: readonly string[];
   readonly processors: string;
   readonly workers: number;
+  readonly gatewayHost: string;
+  readonly gatewayPort?: number;
+  readonly gatewayThreads: number;
+  readonly trustProxy: readonly string[];
   readonly logLevel: LogLevel;
   readonly limit: Readonly<Record<string, number>>;
   readonly config?: string;
@@ -41,6 +45,10 @@ export function serveCommand(acts: Acts): Command {
     )
     .option('--processors <dir>', 'where the modules of processors are', 'processors')
     .option('--workers <n>', 'threads that run processors; 0: as many as the machine has cores', wholeNumber, 0)
+    .option('--gateway-host <host>', 'address of the API gateway; beyond loopback it needs TLS', '127.0.0.1')
+    .option('--gateway-port <n>', 'its port; 0 takes a free one; not given: 7080, once there are routes', wholeNumber)
+    .option('--gateway-threads <n>', 'threads it listens on; 0: as many as the machine has cores', wholeNumber, 0)
+    .option('--trust-proxy <network...>', 'networks of proxies before the gateway whose X-Forwarded-* are believed', [])
     .addOption(
       new Option('--log-level <level>', 'what goes to stderr')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -63,6 +71,7 @@ Examples:
       // Whoever reads the address may ask it to stop at once.
       stopOnSignals(() => running.stop());
       await print(`sluice listening on ${running.url}\n`);
+      if (running.gatewayUrl !== undefined) await print(`its gateway listening on ${running.gatewayUrl}\n`);
       if (command.opts<Flags>().hints) await print(hints(running.url));
     });
 }
@@ -88,6 +97,12 @@ function serveOptions(command: Command): ServeOptions {
     allowedOrigins: pick('allowOrigin'),
     processors: pick('processors'),
     workers: pick('workers'),
+    gateway: {
+      host: pick('gatewayHost'),
+      port: pick('gatewayPort'),
+      threads: pick('gatewayThreads'),
+      trusted: pick('trustProxy'),
+    },
     logLevel: pick('logLevel'),
     limits: { ...(fromFile.limit ?? {}), ...flags.limit },
   };

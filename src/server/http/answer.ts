@@ -1,24 +1,5 @@
-/** The head of an answer: status lines and what may stand in a header value. Called by the exchange. */
-import { STATUS_CODES } from 'node:http';
-import { SluiceError } from '#kernel';
-
-const lines = new Map<number, string>();
-for (const [code, text] of Object.entries(STATUS_CODES)) lines.set(Number(code), `${code} ${text}`);
-
-/** `404 Not Found`. */
-export function answerStatus(status: number): string {
-  return lines.get(status) ?? `${status}`;
-}
-
-/** The native side writes a value as it is, line breaks included. @throws REQUEST_INVALID */
-export function checkHeaderValue(name: string, value: string): void {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if ((code < 0x20 && code !== 0x09) || code === 0x7f) {
-      throw new SluiceError('REQUEST_INVALID', `the answer header ${name} would hold a control character`);
-    }
-  }
-}
+/** Headers that an error brings along. Called by the exchange. */
+import type { SluiceError } from '#kernel';
 
 const RETRY_AFTER_S = '1';
 

@@ -5,8 +5,8 @@
  * that stalls is therefore given up a little earlier, so that its sender learns why. A body over the limit is read to
  * its end and thrown away while that is not much more, since a client that still writes may never see the answer.
  */
+import { NO_BODY } from '#http1';
 import { SluiceError } from '#kernel';
-import { NO_BODY } from './framing.ts';
 import type { ExchangeHost } from './host.ts';
 
 const THROUGHPUT_BYTES_PER_S = 16 * 1024;

@@ -9,12 +9,12 @@
  * after the client has gone does nothing: no native call is made then, since it would throw.
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { answerStatus, bodyLength, CHUNKED, checkHeaderValue, NO_BODY } from '#http1';
 import { asSluiceError, assert, SluiceError, toProblem } from '#kernel';
 import { nobody, type Principal } from '../auth/principal.ts';
-import { answerStatus, checkHeaderValue, problemHeaders } from './answer.ts';
+import { problemHeaders } from './answer.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyStream } from './body-stream.ts';
-import { bodyLength, CHUNKED, NO_BODY } from './framing.ts';
 import type { ExchangeHost } from './host.ts';
 import { LargeAnswer } from './large-answer.ts';
 import { parseQuery } from './query.ts';

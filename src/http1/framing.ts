@@ -3,7 +3,7 @@
  * in front would: it takes the first of two `Content-Length`, reads an empty one as none, takes the first of
  * two `Host`, and treats any `Transfer-Encoding` that ends in a chunk coding it likes as chunked. Two readings
  * of one request let a second be smuggled past the proxy; so a head that can be read in two ways is refused.
- * Pure; the exchange calls it before anything else looks at the request.
+ * Pure; the exchange of the server and that of the gateway call it before anything else looks at the request.
  */
 import { SluiceError } from '#kernel';
 

@@ -1,0 +1,213 @@
+/**
+ * The gateway on the main thread: keeps what routes and upstreams are declared, checks that they fit together, and runs
+ * the listener threads, which are handed each new state as one table.
+ *
+ *   resources ── apply ──▶ check ──▶ table, version n ──▶ every thread ──▶ all say `applied n` ──▶ the change is answered
+ *
+ * It listens from the first route on, or from the start where a port was asked for.
+ */
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants } from 'node:fs';
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import { type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
+import type { HashedKey, RouteSpec, RouteTarget, UpstreamSpec, UpstreamTarget } from '#resource';
+import { GatewayMetrics } from './gateway-metrics.ts';
+import { ListenerThreads, takeFreePort } from './listener-threads.ts';
+import { compileRewrite } from './route/rewrite.ts';
+import type { GatewayTable } from './table.ts';
+import { AddressRule } from './upstream/address.ts';
+
+export interface GatewayOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly allowInsecure: boolean;
+  /** 0: as many as the machine runs at once. */
+  readonly threads: number;
+  /** Networks of proxies whose Forwarded and X-Forwarded-* are believed. */
+  readonly trusted: readonly string[];
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #metrics: GatewayMetrics;
+  readonly #routes = new Map<string, RouteSpec>();
+  readonly #upstreams = new Map<string, UpstreamSpec>();
+  #keys: readonly HashedKey[] = [];
+  #version = 0;
+  #starting: Promise<ListenerThreads> | undefined;
+  #port = 0;
+
+  /** @throws CONFIG_INVALID */
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    checkOptions(options);
+    this.#metrics = new GatewayMetrics(options.metrics);
+  }
+
+  /** Undefined while it does not listen. */
+  get url(): string | undefined {
+    if (this.#port === 0) return undefined;
+    const { host, tls } = this.#options;
+    return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${this.#port}`;
+  }
+
+  readonly routes: RouteTarget = {
+    apply: (name, spec) => {
+      this.#checkRoute(name, spec);
+      return this.#change(() => this.#routes.set(name, spec), true);
+    },
+    remove: (name) => this.#change(() => this.#routes.delete(name)),
+  };
+
+  readonly upstreams: UpstreamTarget = {
+    apply: async (name, spec) => {
+      checkUpstream(spec);
+      await this.#change(() => this.#upstreams.set(name, spec));
+    },
+    remove: async (name) => {
+      for (const [route, { upstream, canary }] of this.#routes) {
+        if (upstream === name || canary?.upstream === name) {
+          throw new SluiceError('RESOURCE_IN_USE', `route ${route} goes to upstream ${name}`, { route });
+        }
+      }
+      await this.#change(() => this.#upstreams.delete(name));
+    },
+  };
+
+  /** Takes over what was declared before; what no longer passes the checks is left out, and said so. */
+  restore(kind: 'route' | 'upstream', name: string, spec: unknown): void {
+    try {
+      if (kind === 'route') {
+        this.#checkRoute(name, spec as RouteSpec);
+        this.#routes.set(name, spec as RouteSpec);
+      } else {
+        checkUpstream(spec as UpstreamSpec);
+        this.#upstreams.set(name, spec as UpstreamSpec);
+      }
+    } catch (error) {
+      this.#options.logger.error({ err: error, kind, name }, 'a declaration is no longer valid and is not served');
+    }
+  }
+
+  get hasRoutes(): boolean {
+    return this.#routes.size > 0;
+  }
+
+  useKeys(keys: readonly HashedKey[]): void {
+    this.#keys = keys;
+    void this.#starting?.then((threads) => threads.tell({ kind: 'keys', keys })).catch(() => undefined);
+  }
+
+  /** Begins to listen. @throws CONFIG_INVALID when the address cannot be bound */
+  async start(): Promise<void> {
+    this.#starting ??= this.#open();
+    try {
+      await this.#starting;
+    } catch (error) {
+      this.#starting = undefined;
+      throw error;
+    }
+  }
+
+  async #open(): Promise<ListenerThreads> {
+    const { host, port, tls, threads, trusted, limits, logger } = this.#options;
+    const bound = await takeFreePort(host, port);
+    const settings = {
+      host,
+      port: bound,
+      tls,
+      pseudonym: `sluice-${randomBytes(6).toString('hex')}`,
+      trusted,
+      socketBufferBytesMax: limits.socketBufferBytesMax,
+      messageBytesMax: limits.gatewayMessageBytesMax,
+    };
+    const count = threads === 0 ? availableParallelism() : threads;
+    const started = await ListenerThreads.start(count, settings, (delta) => this.#metrics.add(delta), logger);
+    started.tell({ kind: 'keys', keys: this.#keys });
+    await started.apply(this.#table());
+    this.#port = bound;
+    logger.info({ url: this.url, threads: count }, 'the gateway is listening');
+    return started;
+  }
+
+  async #change(change: () => void, needsListener = false): Promise<void> {
+    if (needsListener) await this.start();
+    change();
+    this.#version++;
+    const threads = await this.#starting;
+    await threads?.apply(this.#table());
+  }
+
+  #table(): GatewayTable {
+    return {
+      version: this.#version,
+      routes: [...this.#routes].map(([name, spec]) => ({ name, spec })),
+      upstreams: [...this.#upstreams].map(([name, spec]) => ({ name, spec })),
+    };
+  }
+
+  /** @throws RESOURCE_INVALID */
+  #checkRoute(name: string, spec: RouteSpec): void {
+    for (const upstream of [spec.upstream, spec.canary?.upstream]) {
+      if (upstream !== undefined && !this.#upstreams.has(upstream)) {
+        throw new SluiceError('RESOURCE_INVALID', `there is no upstream ${upstream}`, { field: 'upstream' });
+      }
+    }
+    compileRewrite(spec.path, spec.rewrite);
+    const shape = shapeOf(spec);
+    for (const [other, its] of this.#routes) {
+      if (other !== name && isDeepStrictEqual(shapeOf(its), shape)) {
+        throw new SluiceError('RESOURCE_INVALID', `route ${other} takes the same requests`, { field: 'path' });
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const threads = await this.#starting?.catch(() => undefined);
+    await threads?.close(this.#options.limits.shutdownMs);
+  }
+}
+
+/** What decides which requests a route takes. */
+function shapeOf({ hosts, path, methods, headers, query }: RouteSpec): unknown {
+  return [[...hosts].sort(), path.replace(/\{[a-z0-9_]+/g, '{'), [...methods].sort(), headers, query];
+}
+
+/** A literal address is not resolved when it is connected to, so it is looked at here. @throws RESOURCE_INVALID */
+function checkUpstream(spec: UpstreamSpec): void {
+  const rule = new AddressRule(spec.networks);
+  for (const { url } of spec.targets) {
+    const { hostname } = new URL(url);
+    const address = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+    if (isIP(address) !== 0 && !rule.permits(address)) {
+      const why = `${address} is private, link-local or otherwise special; name its network in networks if it is meant`;
+      throw new SluiceError('RESOURCE_INVALID', `targets: ${why}`, { field: 'targets' });
+    }
+  }
+}
+
+/** @throws CONFIG_INVALID */
+function checkOptions({ host, tls, allowInsecure, trusted }: GatewayOptions): void {
+  const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+  if (!loopback && tls === undefined && !allowInsecure) {
+    throw new SluiceError(
+      'CONFIG_INVALID',
+      `refusing to let the gateway listen on ${host} without TLS: keys would travel in the clear; give a certificate ` +
+        'and a key file, or allow it explicitly where a proxy in front ends TLS',
+    );
+  }
+  for (const network of trusted) {
+    const [address = '', bits = ''] = network.split('/');
+    if (isIP(address) === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (isIP(address) === 4 ? 32 : 128)) {
+      throw new SluiceError('CONFIG_INVALID', `${network} is not a network such as 10.0.0.0/8`);
+    }
+  }
+  for (const file of tls === undefined ? [] : [tls.certFile, tls.keyFile]) accessSync(file, constants.R_OK);
+}

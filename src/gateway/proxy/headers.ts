@@ -1,0 +1,174 @@
+/**
+ * Headers on their way through: what belongs to one connection stays there (RFC 9110, 7.6.1), what tells where a request
+ * came from is believed only from trusted networks, and what an upstream answers is checked before it is passed on.
+ * Headers are flat lists: names and values in turn. Pure.
+ */
+import type { BlockList } from 'node:net';
+import { isIP } from 'node:net';
+import { SluiceError } from '#kernel';
+import { contains } from '../upstream/address.ts';
+
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+];
+/** Written anew for each connection. */
+const FRAMING = ['host', 'content-length', 'expect'];
+/** Who is calling, which only trusted proxies and the gateway may say. */
+const ORIGIN = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-real-ip',
+];
+/** The client whose API key was accepted; told by the gateway only. */
+export const CLIENT_HEADER = 'x-sluice-client';
+
+const REQUEST_DROPPED = new Set([...HOP_BY_HOP, ...FRAMING, ...ORIGIN, 'via', CLIENT_HEADER]);
+const WEBSOCKET = [
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-extensions',
+  'sec-websocket-protocol',
+  'sec-websocket-accept',
+];
+/** The native side writes its own length, date and connection. */
+const ANSWER_DROPPED = new Set([...HOP_BY_HOP, 'content-length', 'date', 'via']);
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const FORWARDED_MAX = 32;
+
+/** Where a request came from. */
+export interface Origin {
+  /** The address of the client, as far as it can be believed. */
+  readonly clientAddress: string;
+  /** To be forwarded. */
+  readonly headers: readonly string[];
+}
+
+/** @param peer the address at the other end of the connection */
+export function originOf(
+  peer: string,
+  trusted: BlockList,
+  scheme: string,
+  host: string,
+  header: (name: string) => string | undefined,
+): Origin {
+  const believed = contains(trusted, peer);
+  const chain = believed ? (header('x-forwarded-for') ?? '').split(',').map((part) => part.trim()) : [];
+  const known = chain.filter((part) => part !== '').slice(-FORWARDED_MAX);
+  let clientAddress = peer;
+  for (let i = known.length - 1; i >= 0 && contains(trusted, clientAddress); i--) {
+    const hop = known[i] as string;
+    if (isIP(hop) === 0) break;
+    clientAddress = hop;
+  }
+  const saidProto = believed ? header('x-forwarded-proto') : undefined;
+  const proto = saidProto === 'http' || saidProto === 'https' ? saidProto : scheme;
+  const saidHost = believed ? header('x-forwarded-host') : undefined;
+  const seenHost = saidHost !== undefined && /^[A-Za-z0-9.:[\]_-]{1,300}$/.test(saidHost) ? saidHost : host;
+  const element = `for=${isIP(peer) === 6 ? `"[${peer}]"` : peer};host="${host}";proto=${proto}`;
+  const before = believed ? header('forwarded') : undefined;
+  return {
+    clientAddress,
+    headers: [
+      'x-forwarded-for',
+      [...known, peer].join(', '),
+      'x-forwarded-proto',
+      proto,
+      'x-forwarded-host',
+      seenHost,
+      'forwarded',
+      before === undefined ? element : `${before}, ${element}`,
+    ],
+  };
+}
+
+/** What the upstream is sent, apart from what the caller adds. @param spent further names to leave out */
+export function forwardedHeaders(headers: readonly string[], spent: ReadonlySet<string>, webSocket = false): string[] {
+  const named = connectionTokens(headers);
+  const out: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (REQUEST_DROPPED.has(name) || spent.has(name) || named?.has(name)) continue;
+    if (webSocket && WEBSOCKET.includes(name)) continue;
+    out.push(name, headers[i + 1] as string);
+  }
+  return out;
+}
+
+/** The names in `Connection`; undefined when there are none but the usual two. */
+function connectionTokens(headers: readonly string[]): Set<string> | undefined {
+  let found: Set<string> | undefined;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'connection') continue;
+    for (const part of (headers[i + 1] as string).toLowerCase().split(',')) {
+      const token = part.trim();
+      if (token === '' || token === 'keep-alive' || token === 'close') continue;
+      found ??= new Set();
+      found.add(token);
+    }
+  }
+  return found;
+}
+
+/** All Via of the request with the gateway's own. @throws GATEWAY_LOOP when it has been here before */
+export function viaOf(headers: readonly string[], pseudonym: string): string {
+  const seen: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'via') seen.push(headers[i + 1] as string);
+  if (seen.some((via) => via.split(',').some((hop) => hop.trim().split(/\s+/)[1] === pseudonym))) {
+    throw new SluiceError('GATEWAY_LOOP', 'this request has passed this gateway before: an upstream leads back to it');
+  }
+  return [...seen, `1.1 ${pseudonym}`].join(', ');
+}
+
+export interface AnswerHead {
+  /** Names in lower case, and values; bytes where they are not ASCII. */
+  readonly headers: readonly (string | Buffer)[];
+  /** Undefined when the upstream gave none. */
+  readonly contentLength: number | undefined;
+}
+
+/** The head of an answer as it may be passed on. @param raw names and values in turn, as received @throws UPSTREAM_ANSWER_INVALID */
+export function answerHead(raw: readonly Buffer[]): AnswerHead {
+  const flat: string[] = [];
+  for (const piece of raw) flat.push(piece.toString('latin1'));
+  for (let i = 0; i < flat.length; i += 2) flat[i] = (flat[i] as string).toLowerCase();
+  const named = connectionTokens(flat);
+  const headers: (string | Buffer)[] = [];
+  let contentLength: number | undefined;
+  for (let i = 0; i < flat.length; i += 2) {
+    const name = flat[i] as string;
+    const value = flat[i + 1] as string;
+    if (!TOKEN.test(name)) throw invalid('a header name that is none');
+    const ascii = checkValue(value);
+    if (name === 'content-length') contentLength = Number(value);
+    if (ANSWER_DROPPED.has(name) || named?.has(name)) continue;
+    headers.push(name, ascii ? value : (raw[i + 1] as Buffer));
+  }
+  return { headers, contentLength };
+}
+
+/** Whether it is all ASCII. @throws UPSTREAM_ANSWER_INVALID on a control character: the native side would write it as it is */
+function checkValue(value: string): boolean {
+  let ascii = true;
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f) throw invalid('a control character in a header');
+    if (code > 0x7f) ascii = false;
+  }
+  return ascii;
+}
+
+function invalid(reason: string): SluiceError {
+  return new SluiceError('UPSTREAM_ANSWER_INVALID', `the upstream answered with ${reason}`);
+}

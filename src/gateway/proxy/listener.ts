@@ -1,0 +1,120 @@
+/**
+ * One listener thread's side of the port: the native app, the newest table, and the way down.
+ *
+ *   close: accept no more ─▶ tunnels are told to go ─▶ what is under way ends, or the grace is over ─▶ sockets are cut
+ *          ─▶ connections to upstreams are cut; then nothing is open and the thread runs out by itself
+ *
+ * A thread that ended with native handles open would take the process with it.
+ */
+import { App, SSLApp, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
+import type { BlockList } from 'node:net';
+import { type Clock, systemClock } from '#kernel';
+import type { HashedKey } from '#resource';
+import type { GatewayTable, ListenerSettings } from '../table.ts';
+import { networks } from '../upstream/address.ts';
+import { KeyRing } from './api-key.ts';
+import { Exchange } from './exchange.ts';
+import { type ListenerHost, LiveTable } from './live-table.ts';
+import { Stats } from './stats.ts';
+import { type Tunnel, type TunnelData, upgrade } from './tunnel.ts';
+import { Watch } from './watch.ts';
+
+const WEBSOCKET_IDLE_S = 120;
+const CLOSE_LOOK_MS = 20;
+
+/** A form of `listen` that the library has and its types leave out. */
+interface HostListener {
+  listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void;
+}
+/** Each thread listens on the same port; the kernel spreads connections over them. */
+const SHARED_PORT = 0;
+
+export class Listener implements ListenerHost {
+  readonly settings: ListenerSettings;
+  readonly scheme: 'http' | 'https';
+  readonly trusted: BlockList;
+  readonly clock: Clock = systemClock;
+  readonly watch: Watch;
+  readonly stats = new Stats();
+  table: LiveTable;
+  readonly #keys: KeyRing;
+  readonly #app: TemplatedApp;
+  readonly #tunnels = new Set<Tunnel>();
+  #socket: us_listen_socket | undefined;
+  #underWay = 0;
+
+  constructor(settings: ListenerSettings) {
+    this.settings = settings;
+    const { tls } = settings;
+    this.scheme = tls === undefined ? 'http' : 'https';
+    this.trusted = networks(settings.trusted);
+    this.watch = new Watch(this.clock);
+    this.#keys = new KeyRing(this.clock);
+    this.table = new LiveTable({ version: 0, routes: [], upstreams: [] }, this.#keys, this.stats, this.clock);
+    this.#app = tls === undefined ? App() : SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+    this.#attach();
+  }
+
+  #attach(): void {
+    this.#app.ws<TunnelData>('/*', {
+      maxPayloadLength: this.settings.messageBytesMax,
+      // The bound is kept by pausing the upstream; the library's own would drop messages.
+      maxBackpressure: 0,
+      closeOnBackpressureLimit: false,
+      idleTimeout: WEBSOCKET_IDLE_S,
+      sendPingsAutomatically: true,
+      upgrade: (res, req, context) => upgrade(res, req, context, this),
+      open: (ws) => {
+        const { tunnel } = ws.getUserData();
+        this.#tunnels.add(tunnel);
+        tunnel.opened(ws);
+      },
+      message: (ws, message, binary) => ws.getUserData().tunnel.fromClient(message, binary),
+      drain: (ws) => ws.getUserData().tunnel.drained(),
+      close: (ws, code, reason) => {
+        const { tunnel } = ws.getUserData();
+        this.#tunnels.delete(tunnel);
+        tunnel.clientClosed(code, reason);
+      },
+    });
+    this.#app.any('/*', (res, req) => {
+      new Exchange(res, req, this);
+    });
+  }
+
+  /** False when the port cannot be bound. */
+  listen(): Promise<boolean> {
+    const { host, port } = this.settings;
+    return new Promise((resolve) => {
+      (this.#app as unknown as HostListener).listen(host, port, SHARED_PORT, (socket) => {
+        if (socket !== false) this.#socket = socket;
+        resolve(socket !== false);
+      });
+    });
+  }
+
+  count(change: 1 | -1): void {
+    this.#underWay += change;
+  }
+
+  apply(table: GatewayTable): void {
+    this.table = new LiveTable(table, this.#keys, this.stats, this.clock, this.table);
+  }
+
+  useKeys(keys: readonly HashedKey[]): void {
+    this.#keys.replace(keys);
+  }
+
+  async close(graceMs: number): Promise<void> {
+    if (this.#socket !== undefined) us_listen_socket_close(this.#socket);
+    this.#socket = undefined;
+    for (const tunnel of this.#tunnels) tunnel.shutDown();
+    const deadline = this.clock.monotonic() + graceMs;
+    while (this.#underWay > 0 && this.clock.monotonic() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, CLOSE_LOOK_MS));
+    }
+    this.#app.close();
+    this.watch.close();
+    await Promise.all([...this.table.upstreams().values()].map((upstream) => upstream.destroy()));
+  }
+}

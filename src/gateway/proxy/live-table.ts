@@ -1,0 +1,67 @@
+/**
+ * A table as a listener thread uses it: the router, and the upstreams with their connections. A new one takes over the
+ * upstreams and targets that stayed the same, so nothing that is under way notices.
+ */
+import type { BlockList } from 'node:net';
+import type { Clock } from '#kernel';
+import type { Policy } from '../policy.ts';
+import { compileRewrite } from '../route/rewrite.ts';
+import { Router } from '../route/router.ts';
+import type { GatewayTable, ListenerSettings, NamedRoute } from '../table.ts';
+import { Upstream } from '../upstream/upstream.ts';
+import { ApiKeyPolicy, type KeyRing } from './api-key.ts';
+import type { RouteStats, Stats } from './stats.ts';
+import type { Watch } from './watch.ts';
+
+export interface LiveRoute {
+  readonly named: NamedRoute;
+  readonly policies: readonly Policy[];
+  readonly rewrite: ((params: readonly string[]) => string) | undefined;
+  readonly stats: RouteStats;
+}
+
+/** What every exchange on a thread is given. */
+export interface ListenerHost {
+  readonly settings: ListenerSettings;
+  readonly scheme: 'http' | 'https';
+  readonly trusted: BlockList;
+  readonly clock: Clock;
+  readonly watch: Watch;
+  readonly stats: Stats;
+  /** The newest. */
+  readonly table: LiveTable;
+  /** An exchange began, or ended. */
+  count(change: 1 | -1): void;
+}
+
+export class LiveTable {
+  readonly router: Router<LiveRoute>;
+  readonly #upstreams = new Map<string, Upstream>();
+
+  constructor(table: GatewayTable, keys: KeyRing, stats: Stats, clock: Clock, previous?: LiveTable) {
+    const left = new Map(previous?.upstreams());
+    for (const { name, spec } of table.upstreams) {
+      const before = left.get(name);
+      left.delete(name);
+      const same = before !== undefined && JSON.stringify(before.spec) === JSON.stringify(spec);
+      this.#upstreams.set(name, same ? before : new Upstream(name, spec, clock, before));
+    }
+    for (const gone of left.values()) gone.retire();
+    const apiKey = new ApiKeyPolicy(keys);
+    this.router = new Router(table.routes, (named) => ({
+      named,
+      // In the order in which they are asked.
+      policies: named.spec.auth === 'key' ? [apiKey] : [],
+      rewrite: compileRewrite(named.spec.path, named.spec.rewrite),
+      stats: stats.route(named.name),
+    }));
+  }
+
+  upstream(name: string): Upstream | undefined {
+    return this.#upstreams.get(name);
+  }
+
+  upstreams(): ReadonlyMap<string, Upstream> {
+    return this.#upstreams;
+  }
+}

@@ -1,0 +1,84 @@
+/** Coded refusals as problem documents, and what errors of connections to upstreams mean. */
+import type { HttpResponse } from 'uWebSockets.js';
+import { answerStatus } from '#http1';
+import { SluiceError, toProblem } from '#kernel';
+
+const RETRY_AFTER_S = '1';
+
+/** Must be called in a cork. @param extra names and values of further headers */
+export function writeProblem(
+  res: HttpResponse,
+  error: SluiceError,
+  method: string,
+  close: boolean,
+  extra: readonly string[] = [],
+): void {
+  const body = JSON.stringify(toProblem(error));
+  res.writeStatus(answerStatus(error.status)).writeHeader('content-type', 'application/problem+json');
+  if (error.code === 'UNAUTHENTICATED') res.writeHeader('www-authenticate', 'Bearer realm="sluice"');
+  if (error.code === 'METHOD_NOT_ALLOWED') res.writeHeader('allow', String(error.details['allow']));
+  if (error.status === 503 || error.status === 429) res.writeHeader('retry-after', RETRY_AFTER_S);
+  for (let i = 0; i < extra.length; i += 2) res.writeHeader(extra[i] as string, extra[i + 1] as string);
+  if (method === 'HEAD') res.endWithoutBody(Buffer.byteLength(body), close);
+  else res.end(body, close);
+}
+
+/** No connection came about, so the upstream has seen nothing of the request. */
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_CLOSED',
+  'UND_ERR_DESTROYED',
+  'ADDRESS_REFUSED',
+]);
+
+export function wasNotSent(error: Error): boolean {
+  return NOT_SENT.has(codeOf(error));
+}
+
+function codeOf(error: Error): string {
+  const { code, errors } = error as { code?: unknown; errors?: readonly { code?: unknown }[] };
+  return String(code ?? errors?.[0]?.code ?? '');
+}
+
+/** 504 where time ran out, 502 for anything else. Tells the client no address. */
+export function upstreamError(error: Error, upstream: string): SluiceError {
+  if (error instanceof SluiceError) return error;
+  const code = codeOf(error);
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
+    return new SluiceError(
+      'UPSTREAM_TIMEOUT',
+      `upstream ${upstream} could not be connected to in time`,
+      { upstream },
+      error,
+    );
+  }
+  if (code === 'ADDRESS_REFUSED') {
+    return new SluiceError(
+      'UPSTREAM_UNREACHABLE',
+      `upstream ${upstream} is at an address that is not allowed`,
+      { upstream },
+      error,
+    );
+  }
+  if (wasNotSent(error)) {
+    return new SluiceError('UPSTREAM_UNREACHABLE', `upstream ${upstream} cannot be connected to`, { upstream }, error);
+  }
+  if (
+    error.name === 'HTTPParserError' ||
+    code === 'UND_ERR_HEADERS_OVERFLOW' ||
+    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
+  ) {
+    return new SluiceError(
+      'UPSTREAM_ANSWER_INVALID',
+      `upstream ${upstream} gave no proper answer`,
+      { upstream },
+      error,
+    );
+  }
+  return new SluiceError('UPSTREAM_UNREACHABLE', `upstream ${upstream} ended the connection`, { upstream }, error);
+}

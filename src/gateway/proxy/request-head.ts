@@ -1,0 +1,124 @@
+/**
+ * The head of a request, taken from the native request before its callback returns, and what follows from it: how its
+ * body is framed, its one spelling of host and path, its route. Both ordinary requests and upgrades begin here.
+ */
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { bodyLength, NO_BODY } from '#http1';
+import { asSluiceError, SluiceError } from '#kernel';
+import type { GatewayRequest } from '../policy.ts';
+import { canonicalPath, checkQuery } from '../route/path.ts';
+import { addressText } from './address-text.ts';
+import { CLIENT_HEADER, forwardedHeaders, type Origin, originOf, viaOf } from './headers.ts';
+import type { ListenerHost, LiveRoute } from './live-table.ts';
+
+const METHOD = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$/;
+
+let collected: string[] = [];
+function collect(name: string, value: string): void {
+  collected.push(name, value);
+}
+
+export class RequestHead implements GatewayRequest {
+  readonly method: string;
+  readonly host: string;
+  readonly query: string;
+  readonly headers: readonly string[];
+  /** Bytes of the body, `NO_BODY` or `CHUNKED`. */
+  readonly bodyLength: number;
+  path: string;
+  params: readonly string[] = [];
+  client: GatewayRequest['client'];
+  readonly spent = new Set<string>();
+  readonly answerHeaders: string[] = [];
+  /** The framing is in doubt: the connection must not be used on. */
+  readonly ambiguous: SluiceError | undefined;
+  readonly #host: ListenerHost;
+  readonly #peer: string;
+  #live: LiveRoute | undefined;
+  #origin: Origin | undefined;
+  #via = '';
+
+  constructor(res: HttpResponse, req: HttpRequest, host: ListenerHost) {
+    this.#host = host;
+    this.method = req.getCaseSensitiveMethod();
+    this.path = req.getUrl();
+    this.query = req.getQuery() ?? '';
+    collected = [];
+    req.forEach(collect);
+    this.headers = collected;
+    this.#peer = addressText(res.getRemoteAddress());
+    let length = NO_BODY;
+    try {
+      length = bodyLength(this.headers);
+    } catch (error) {
+      this.ambiguous = asSluiceError(error);
+    }
+    this.bodyLength = length;
+    this.host = hostName(this.header('host') ?? '');
+  }
+
+  /** Finds the route. @throws REQUEST_MALFORMED, EXPECTATION_FAILED, GATEWAY_LOOP, and as the router */
+  resolve(): LiveRoute {
+    if (this.ambiguous !== undefined) throw this.ambiguous;
+    if (!METHOD.test(this.method)) throw new SluiceError('REQUEST_MALFORMED', 'the method is not one');
+    const { path, encodedSlash } = canonicalPath(this.path);
+    this.path = path;
+    checkQuery(this.query);
+    const expect = this.header('expect');
+    if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
+      throw new SluiceError('EXPECTATION_FAILED', 'only 100-continue can be expected here');
+    }
+    this.#via = viaOf(this.headers, this.#host.settings.pseudonym);
+    const { route, params } = this.#host.table.router.find(this);
+    if (encodedSlash && !route.named.spec.encoded_slashes) {
+      throw new SluiceError('REQUEST_MALFORMED', 'the path is refused: this route takes no %2F');
+    }
+    this.#live = route;
+    this.params = params;
+    return route;
+  }
+
+  get route(): GatewayRequest['route'] {
+    return (this.#live as LiveRoute).named;
+  }
+
+  header(name: string): string | undefined {
+    const headers = this.headers;
+    for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];
+    return undefined;
+  }
+
+  get clientAddress(): string {
+    return this.#where().clientAddress;
+  }
+
+  #where(): Origin {
+    const { trusted, scheme } = this.#host;
+    const host = this.header('host') ?? '';
+    this.#origin ??= originOf(this.#peer, trusted, scheme, host, (name) => this.header(name));
+    return this.#origin;
+  }
+
+  /** What the upstream is asked for. */
+  target(): string {
+    const live = this.#live as LiveRoute;
+    const path = live.rewrite === undefined ? this.path : live.rewrite(this.params);
+    return this.query === '' ? path : `${path}?${this.query}`;
+  }
+
+  /** Headers for the upstream, apart from Host and length. */
+  forwarded(webSocket = false): string[] {
+    const out = forwardedHeaders(this.headers, this.spent, webSocket);
+    for (const piece of this.#where().headers) out.push(piece);
+    out.push('via', this.#via);
+    if (this.client !== undefined) out.push(CLIENT_HEADER, this.client.name);
+    return out;
+  }
+}
+
+/** Without port and final dot, in lower case. */
+function hostName(text: string): string {
+  const end = text.startsWith('[') ? text.indexOf(']') + 1 : text.indexOf(':');
+  const name = end > 0 ? text.slice(0, end) : text;
+  return (name.endsWith('.') ? name.slice(0, -1) : name).toLowerCase();
+}

@@ -1,0 +1,77 @@
+/**
+ * One server of an upstream: its connections, how busy and how quick it is, and whether it can be relied on. Lives on as
+ * long as tables name it with the same way of connecting.
+ */
+import { Pool } from 'undici';
+import type { UpstreamSpec } from '#resource';
+import { AddressRule, guardedLookup } from './address.ts';
+import { type Choice, hashText, peakMean } from './balance.ts';
+import { Breaker, HealthRecord } from './breaker.ts';
+
+const KEEP_ALIVE_MS = 55_000;
+const HEADER_BYTES_MAX = 32 * 1024;
+
+export class Target implements Choice {
+  /** `http://10.0.0.5:8080`. */
+  readonly url: string;
+  /** What its Host header says. */
+  readonly host: string;
+  readonly hash: number;
+  readonly pool: Pool;
+  readonly breaker = new Breaker();
+  readonly health = new HealthRecord();
+  share = 1;
+  inFlight = 0;
+  latencyMs = 0;
+  turn = 0;
+  weight = 1;
+  #measuredAt = 0;
+  readonly #connector: object;
+
+  constructor(url: string, spec: UpstreamSpec) {
+    const parsed = new URL(url);
+    this.url = url;
+    this.host = parsed.host;
+    this.hash = hashText(url);
+    this.#connector = { timeout: spec.connect_ms, lookup: guardedLookup(new AddressRule(spec.networks)) };
+    this.pool = new Pool(parsed.origin, { ...this.#options(), connections: spec.connections_max });
+  }
+
+  /** Targets of one key reach the same server in the same way. */
+  static key(url: string, { networks, connections_max, connect_ms }: UpstreamSpec): string {
+    return JSON.stringify([url, networks, connections_max, connect_ms]);
+  }
+
+  /** A connection of its own, so that a check does not wait behind requests. */
+  checker(): Pool {
+    return new Pool(new URL(this.url).origin, { ...this.#options(), connections: 1 });
+  }
+
+  /** Timeouts of answers are the exchange's. */
+  #options(): Pool.Options {
+    return {
+      connect: this.#connector,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    };
+  }
+
+  /** The first bytes of an answer came after so long. */
+  measured(latencyMs: number, now: number): void {
+    this.latencyMs = peakMean(this.latencyMs, latencyMs, now - this.#measuredAt);
+    this.#measuredAt = now;
+  }
+
+  /** Takes no more requests; the connections end with what is under way. */
+  retire(): void {
+    void this.pool.close();
+  }
+
+  async destroy(): Promise<void> {
+    await this.pool.destroy();
+  }
+}

@@ -1,0 +1,3 @@
+/** What the server and the gateway both know of HTTP/1.1: pure checks and tables, no sockets. */
+export { answerStatus, checkHeaderValue } from './answer-head.ts';
+export { bodyLength, CHUNKED, NO_BODY } from './framing.ts';

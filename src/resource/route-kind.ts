@@ -1,0 +1,79 @@
+/**
+ * Kind `route`: which requests the gateway takes, who may make them, and the upstream they go to. What puts it into
+ * effect is handed in.
+ */
+import { z } from 'zod';
+import type { Kind, Spec } from './document.ts';
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+
+const upstreamName = z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be the name of an upstream');
+const headerName = z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/, 'must be a header name in lower case');
+const text = z.string().max(1_000);
+
+const schema = z.strictObject({
+  hosts: z
+    .array(z.string().regex(/^(\*\.)?[a-z0-9.-]{1,253}$/, 'must be a host in lower case, or *. and a domain'))
+    .max(100)
+    .default([])
+    .describe('Without a port; *.example.com is any host below; none: any host'),
+  path: z
+    .string()
+    .max(1_000)
+    .regex(/^(\/([A-Za-z0-9._~!$&'()*+,=:@-]+|\{[a-z][a-z0-9_]*\}))*(\/|\/\{[a-z][a-z0-9_]*\.\.\.\})?$/, {
+      message: 'must be a path such as /orders/{id}/items, or /files/{path...}, which takes the rest',
+    })
+    .refine((path) => path.startsWith('/'), 'must begin with /')
+    .refine((path) => !/\/\.{1,2}(\/|$)/.test(path), 'has no dot segments'),
+  methods: z
+    .array(z.string().regex(/^(?!CONNECT$)[A-Z]{1,32}$/, 'must be a method in upper case, and not CONNECT'))
+    .max(32)
+    .default([])
+    .describe('None: any but CONNECT and TRACE'),
+  headers: z.record(headerName, text).default({}).describe('The request must have these; * is any value'),
+  query: z.record(text, text).default({}).describe('The request must have these parameters; * is any value'),
+  upstream: upstreamName,
+  canary: z
+    .strictObject({
+      upstream: upstreamName,
+      percent: z.number().min(0).max(100).default(0).describe('This share of the requests goes to it'),
+      header: z.strictObject({ name: headerName, value: text }).optional().describe('And those that have this'),
+    })
+    .optional(),
+  rewrite: z
+    .string()
+    .max(1_000)
+    .regex(/^(\/([A-Za-z0-9._~!$&'()*+,=:@-]+|\{[a-z][a-z0-9_]*\}))*\/?$/, 'must be a path with parameters of `path`')
+    .refine((path) => path.startsWith('/') && !/\/\.{1,2}(\/|$)/.test(path), 'must be a path without dot segments')
+    .optional()
+    .describe('What the upstream is asked for, instead of the path as it came'),
+  encoded_slashes: z.boolean().default(false).describe('%2F in the path is let through, as it is, instead of refused'),
+  auth: z.enum(['none', 'key']).default('none').describe('key: an API key of a client with scope call:<route>'),
+  websocket: z.boolean().default(false).describe('WebSockets are let through'),
+  body_bytes_max: z.int().min(0).optional().describe('Of the request'),
+  headers_ms: z.int().min(1).max(HOUR_MS).default(30_000).describe('Until the upstream begins to answer'),
+  idle_ms: z.int().min(1).max(DAY_MS).default(60_000).describe('Without a byte in either direction'),
+  total_ms: z.int().min(1).max(DAY_MS).optional().describe('For everything'),
+  description: z.string().max(1_000).optional(),
+});
+
+export type RouteSpec = z.infer<typeof schema>;
+
+/** Who serves routes. */
+export interface RouteTarget {
+  /** Returns once every listener goes by it. @throws RESOURCE_INVALID */
+  apply(name: string, spec: RouteSpec): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
+export function routeKind(target: RouteTarget): Kind {
+  return {
+    kind: 'route',
+    plural: 'routes',
+    summary: 'Requests that the gateway takes, and the upstream they go to',
+    schema: schema as unknown as z.ZodType<Spec>,
+    apply: (name, spec) => target.apply(name, spec as unknown as RouteSpec),
+    remove: (name) => target.remove(name),
+  };
+}

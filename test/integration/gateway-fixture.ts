@@ -1,0 +1,135 @@
+/**
+ * A built server with its gateway, and plain Node servers behind it: in the test's own process, or in one of their own where
+ * they are to be killed.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { freePort, startServer, waitFor } from '#kit';
+
+export const LOOPBACK = ['127.0.0.0/8'];
+
+export async function startGateway(args: readonly string[] = []) {
+  const server = await startServer({ args: ['--gateway-port', '0', '--gateway-threads', '2', ...args] });
+  const found = await waitFor(() => /gateway listening on (http:\S+:(\d+))/.exec(server.stdout()), {
+    what: 'the gateway to print its address',
+  });
+  const [, url, port] = found;
+  const declare = (kind: string, name: string, spec: object) =>
+    fetch(`${server.url}/v1/${kind}s/${name}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(spec),
+    });
+  const put = async (kind: string, name: string, spec: object) => {
+    const answer = await declare(kind, name, spec);
+    if (!answer.ok) throw new Error(`${kind} ${name}: ${await answer.text()}`);
+  };
+  return {
+    server,
+    url: url as string,
+    port: Number(port),
+    /** The answer to a declaration, whatever it is. */
+    declare,
+    /** Declares, and fails when that is refused. */
+    put,
+    get: (path: string, headers: Record<string, string> = {}) =>
+      fetch(`${url}${path}`, { headers, redirect: 'manual' }),
+    /** Declares an upstream of these ports of this machine, and a route that sends everything there. */
+    serve: async (ports: readonly number[], upstream: object = {}, route: object = {}) => {
+      const targets = ports.map((one) => ({ url: `http://127.0.0.1:${one}` }));
+      await put('upstream', 'main', { targets, networks: LOOPBACK, ...upstream });
+      await put('route', 'all', { path: '/{rest...}', upstream: 'main', ...route });
+    },
+    metric: async (pattern: RegExp) =>
+      Number(pattern.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1] ?? 0),
+  };
+}
+
+/** A server in this process, closed when the test ends. */
+export async function startUpstream(listener: RequestListener): Promise<{ port: number; server: Server }> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { port: (server.address() as AddressInfo).port, server };
+}
+
+/** A gateway before one upstream in this process. */
+export async function behind(listener: RequestListener, route: object = {}, upstream: object = {}) {
+  const { port } = await startUpstream(listener);
+  const gateway = await startGateway();
+  await gateway.serve([port], upstream, route);
+  return gateway;
+}
+
+const SCRIPT = `
+import { createServer } from 'node:http';
+const [port, name] = process.argv.slice(1);
+createServer((request, response) => {
+  request.resume();
+  setTimeout(() => response.setHeader('x-target', name).end('hello from ' + name), Number(process.env.DELAY_MS ?? 0));
+}).listen(Number(port), '127.0.0.1', () => console.log('ready'));
+`;
+
+/** A server in a process of its own, which answers with its name. */
+export async function spawnUpstream(
+  name: string,
+  port?: number,
+  delayMs = 0,
+): Promise<{ port: number; child: ChildProcess }> {
+  const taken = port ?? (await freePort());
+  const args = ['--input-type=module', '-e', SCRIPT, '--', String(taken), name];
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, DELAY_MS: String(delayMs) },
+  });
+  let output = '';
+  child.stdout?.on('data', (text: Buffer) => {
+    output += text.toString();
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await waitFor(() => output.includes('ready'), { what: `upstream ${name} to listen` });
+  return { port: taken, child };
+}
+
+export interface Load {
+  /** Ends it; the answers by status and target, and what failed. */
+  stop(): Promise<{ answers: Map<string, number>; failures: string[] }>;
+  /** Answers so far. */
+  count(): number;
+}
+
+/** Requests one after the other on each of `connections`, until it is stopped. */
+export function load(url: string, connections: number): Load {
+  const answers = new Map<string, number>();
+  const failures: string[] = [];
+  let stopped = false;
+  let count = 0;
+  const worker = async () => {
+    while (!stopped) {
+      try {
+        const answer = await fetch(url);
+        await answer.text();
+        count++;
+        const target = answer.headers.get('x-target') ?? '';
+        answers.set(target, (answers.get(target) ?? 0) + 1);
+        if (answer.status !== 200) failures.push(String(answer.status));
+      } catch (error) {
+        failures.push(String((error as Error).cause ?? error));
+      }
+    }
+  };
+  const workers = Array.from({ length: connections }, worker);
+  return {
+    count: () => count,
+    stop: async () => {
+      stopped = true;
+      await Promise.all(workers);
+      return { answers, failures };
+    },
+  };
+}
