@@ -42,3 +42,12 @@ export class ManualClock implements Clock {
     this.#now += ms;
   }
 }
+
+/**
+ * Milliseconds from an arbitrary start that never go backwards and are the same in every thread of this process, which
+ * `monotonic()` is not: what threads that share memory reckon with.
+ */
+export function processMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}

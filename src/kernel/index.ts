@@ -1,6 +1,6 @@
 /** The kernel: what every layer stands on. It knows nothing of records, logs or sockets. */
 export { compareBytes, decodeUtf8, EMPTY, encodeUtf8, formatBytes } from './bytes.ts';
-export { type Clock, ManualClock, systemClock } from './clock.ts';
+export { type Clock, ManualClock, processMs, systemClock } from './clock.ts';
 export { crashPoint } from './crash-point.ts';
 export {
   asSluiceError,

@@ -1,0 +1,161 @@
+/**
+ * Policy `rate_limits`: how many requests a caller may make, counted in the shared table, so over all listener threads
+ * together. Of several limits all must have room; what one of them counted is given back when another refuses. A request
+ * that is refused does not count.
+ *
+ * The answer carries `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10), the older three of
+ * the limit with the least room, and `Retry-After` on a refusal. Called for each request, once its client is known.
+ */
+import { z } from 'zod';
+import { processMs, SluiceError } from '#kernel';
+import { addressBucket } from './address.ts';
+import { type Counter, SlidingWindow, TokenBucket } from './counters.ts';
+import { type Decision, type Fields, type RequestView, refuse } from './request.ts';
+import type { SharedTable } from './shared-table.ts';
+
+const part = z.union([
+  z.enum(['client', 'key', 'route', 'address']),
+  z.strictObject({ header: z.string().min(1).max(128).toLowerCase() }),
+  z.strictObject({ claim: z.string().min(1).max(128) }),
+]);
+
+const limitSchema = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  algorithm: z.enum(['token_bucket', 'sliding_window']).default('token_bucket'),
+  limit: z.int().min(1).max(1_000_000_000).describe('Requests in a window'),
+  window_s: z
+    .int()
+    .min(1)
+    .max(31 * 86_400),
+  burst: z.int().min(1).max(1_000_000_000).optional().describe('Token bucket only: requests at once, else the limit'),
+  by: z
+    .array(part)
+    .min(1)
+    .max(4)
+    .default(['client'])
+    .describe('Who is counted together. A caller without client or key is its address, an IPv6 address its /64'),
+});
+
+export const rateLimitsSchema = z.strictObject({
+  limits: z.array(limitSchema).min(1).max(8),
+  older_headers: z.boolean().default(true).describe('Send X-RateLimit-Limit, -Remaining and -Reset too'),
+});
+
+export type RateLimitsSpec = z.infer<typeof rateLimitsSchema>;
+type LimitSpec = RateLimitsSpec['limits'][number];
+
+interface Limit {
+  readonly spec: LimitSpec;
+  readonly counter: Counter;
+  readonly prefix: string;
+}
+
+export interface RateLimitsParts {
+  readonly table: SharedTable;
+  /** Sets these counters apart from those of other policies in the same table. */
+  readonly scope: string;
+  /** The time all threads share. */
+  readonly nowMs?: () => number;
+}
+
+/** @throws CONFIG_INVALID where limits contradict themselves */
+export function compileRateLimits(spec: RateLimitsSpec, parts: RateLimitsParts): RateLimits {
+  if (new Set(spec.limits.map(({ name }) => name)).size < spec.limits.length) {
+    throw new SluiceError('CONFIG_INVALID', 'two rate limits of one policy have the same name');
+  }
+  return new RateLimits(spec, parts);
+}
+
+export class RateLimits {
+  readonly #limits: readonly Limit[];
+  readonly #table: SharedTable;
+  readonly #nowMs: () => number;
+  readonly #policyField: string;
+  readonly #olderHeaders: boolean;
+
+  constructor(spec: RateLimitsSpec, { table, scope, nowMs = processMs }: RateLimitsParts) {
+    this.#limits = spec.limits.map((limit) => ({
+      spec: limit,
+      counter: counterOf(limit),
+      prefix: `${scope}\0${limit.name}\0`,
+    }));
+    this.#table = table;
+    this.#nowMs = nowMs;
+    this.#policyField = spec.limits.map(({ name, limit, window_s }) => `"${name}";q=${limit};w=${window_s}`).join(', ');
+    this.#olderHeaders = spec.older_headers;
+  }
+
+  /** `cost` is how many requests this one counts for. */
+  check(request: RequestView, cost = 1): Decision {
+    const now = this.#nowMs();
+    const fields: string[] = [];
+    let tightest: { limit: number; remaining: number; resetS: number } | undefined;
+    for (let i = 0; i < this.#limits.length; i++) {
+      const { spec, counter, prefix } = this.#limits[i] as Limit;
+      const { allowed, remaining, resetMs, retryMs } = counter.take(
+        this.#table,
+        keyOf(prefix, spec, request),
+        now,
+        cost,
+      );
+      const resetS = Math.ceil(resetMs / 1000);
+      fields.push(`"${spec.name}";r=${remaining};t=${resetS}`);
+      if (tightest === undefined || !allowed || remaining < tightest.remaining) {
+        tightest = { limit: spec.limit, remaining: allowed ? remaining : 0, resetS };
+      }
+      if (!allowed) {
+        this.#giveBack(i, request, now, cost);
+        const retryS = Math.max(1, Math.ceil(retryMs / 1000));
+        const headers = { ...this.#fields(fields, tightest), 'retry-after': String(retryS) };
+        return refuse('RATE_LIMITED', headers, { limit: spec.name, retry_after_s: retryS });
+      }
+    }
+    return { allow: true, headers: this.#fields(fields, tightest) };
+  }
+
+  #giveBack(until: number, request: RequestView, now: number, cost: number): void {
+    for (let i = 0; i < until; i++) {
+      const { spec, counter, prefix } = this.#limits[i] as Limit;
+      counter.take(this.#table, keyOf(prefix, spec, request), now, -cost);
+    }
+  }
+
+  #fields(
+    found: readonly string[],
+    tightest: { limit: number; remaining: number; resetS: number } | undefined,
+  ): Fields {
+    const fields: Record<string, string> = { 'ratelimit-policy': this.#policyField, ratelimit: found.join(', ') };
+    if (this.#olderHeaders && tightest !== undefined) {
+      fields['x-ratelimit-limit'] = String(tightest.limit);
+      fields['x-ratelimit-remaining'] = String(tightest.remaining);
+      fields['x-ratelimit-reset'] = String(tightest.resetS);
+    }
+    return fields;
+  }
+}
+
+function counterOf({ name, algorithm, limit, window_s, burst = limit }: LimitSpec): Counter {
+  const windowMs = window_s * 1000;
+  if (algorithm === 'sliding_window') {
+    if (burst !== limit) throw new SluiceError('CONFIG_INVALID', `limit "${name}": a sliding window has no burst`);
+    return new SlidingWindow({ limit, windowMs, burst });
+  }
+  if (burst * windowMs > Number.MAX_SAFE_INTEGER) {
+    throw new SluiceError('CONFIG_INVALID', `limit "${name}": burst times window is more than can be counted exactly`);
+  }
+  return new TokenBucket({ limit, windowMs, burst });
+}
+
+/** Parts are set apart by NUL, which neither header values nor names hold, and told apart by their kind. */
+function keyOf(prefix: string, { by }: LimitSpec, request: RequestView): string {
+  let key = prefix;
+  for (const one of by) {
+    if (one === 'route') key += `r${request.route}\0`;
+    else if (one === 'client' && request.client !== undefined) key += `c${request.client}\0`;
+    else if (one === 'key' && request.key !== undefined) key += `k${request.key}\0`;
+    else if (typeof one === 'string') key += `a${addressBucket(request.remoteAddress)}\0`;
+    else if ('header' in one) key += `h${request.headers.get(one.header) ?? ''}\0`;
+    else key += `t${JSON.stringify(request.claims?.[one.claim] ?? null)}\0`;
+  }
+  return key;
+}
