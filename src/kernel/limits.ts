@@ -92,6 +92,14 @@ export const DEFAULT_LIMITS = {
   processingInFlightBytesMax: 64 * MIB,
   /** Heap of one worker thread; a processor that needs more is stopped with PROCESSOR_MEMORY. */
   workerHeapBytesMax: 1024 * MIB,
+  /** One bearer token at the gateway. */
+  tokenBytesMax: 16 * KIB,
+  /** Verified tokens that one gateway thread remembers for a policy; beyond it the one used longest ago is forgotten. */
+  tokensKeptMax: 10_000,
+  /** A key set that is fetched from an issuer of tokens. */
+  keySetBytesMax: 1 * MIB,
+  /** How long fetching a key set may take. */
+  keySetMs: 5_000,
   /** How long a partition that moves waits for its old member to acknowledge what it was sent. */
   rebalanceDrainMs: 3_000,
   /** Of one queue, records with members or waiting for their backoff; beyond it nothing new is handed out. */

@@ -1,0 +1,191 @@
+/**
+ * Policy `jwt`: a bearer token of an issuer that is trusted here, as RFC 8725 asks: algorithms are listed for each issuer,
+ * audience and expiry are required, keys come from the issuer alone. Every failure has a code of its own and says no
+ * more than that code.
+ *
+ * A token that held is remembered until it expires, and for `KEPT_MS` at most, so that a withdrawn key takes effect; then
+ * `check` answers at once, otherwise with a promise. Called for each request of a route that asks for tokens.
+ */
+import { z } from 'zod';
+import { type Clock, type ErrorCode, type Limits, SluiceError } from '#kernel';
+import { type Claims, checkClaims, issuerOf } from './claims.ts';
+import {
+  type Algorithm,
+  type FindKey,
+  PUBLIC_KEY_ALGORITHMS,
+  readHeader,
+  SECRET_ALGORITHMS,
+  verifyJws,
+} from './jws.ts';
+import { type FetchKeys, localKeys, remoteKeys, secretKeys } from './key-set.ts';
+import { type Allowance, type Refusal, type RequestView, refuse } from './request.ts';
+
+const KEPT_MS = 5 * 60_000;
+
+const issuerSchema = z.strictObject({
+  issuer: z.string().min(1).max(512),
+  audiences: z.array(z.string().min(1).max(512)).min(1).max(32).describe('One of these must be in `aud`'),
+  algorithms: z.array(z.enum([...PUBLIC_KEY_ALGORITHMS, ...SECRET_ALGORITHMS])).min(1),
+  jwks_url: z.url({ protocol: /^https?$/ }).optional(),
+  keys: z.array(z.record(z.string(), z.unknown())).min(1).max(64).optional().describe('JSON Web Keys'),
+  types: z
+    .array(z.string().min(1).max(64).toLowerCase())
+    .min(1)
+    .default(['jwt', 'at+jwt'])
+    .describe('What `typ` may be, without `application/`'),
+  type_required: z.boolean().default(false).describe('Refuse tokens without `typ`'),
+  leeway_s: z.int().min(0).max(60).default(30),
+  age_max_s: z.int().min(1).optional().describe('Refuse tokens issued longer ago; needs `iat`'),
+  required_claims: z.array(z.string().min(1).max(128)).max(32).default([]),
+});
+
+export const tokensSchema = z.strictObject({
+  issuers: z.array(issuerSchema).min(1).max(32),
+  scopes: z.array(z.string().min(1).max(256)).max(32).default([]).describe('All must be in `scope` (or `scp`)'),
+  realm: z
+    .string()
+    .regex(/^[\w .:/-]{1,128}$/)
+    .default('api'),
+  cooldown_s: z.int().min(1).max(3600).default(30).describe('Between two fetches of a key set for an unknown key'),
+});
+
+export type TokensSpec = z.infer<typeof tokensSchema>;
+type IssuerSpec = TokensSpec['issuers'][number];
+
+export interface TokensParts {
+  readonly clock: Clock;
+  readonly limits: Pick<Limits, 'tokenBytesMax' | 'tokensKeptMax' | 'keySetBytesMax' | 'keySetMs'>;
+  readonly fetch: FetchKeys;
+}
+
+export interface TokenAllowance extends Allowance {
+  readonly claims: Claims;
+}
+
+export type TokenDecision = TokenAllowance | Refusal;
+
+interface Issuer {
+  readonly spec: IssuerSpec;
+  readonly find: FindKey;
+}
+
+/** @throws CONFIG_INVALID where an issuer contradicts itself or another */
+export function compileTokens(spec: TokensSpec, parts: TokensParts): Tokens {
+  const issuers = new Map<string, Issuer>();
+  for (const issuer of spec.issuers) {
+    if (issuers.has(issuer.issuer)) throw invalid(issuer, 'is declared twice');
+    issuers.set(issuer.issuer, { spec: issuer, find: keysOf(issuer, spec.cooldown_s, parts) });
+  }
+  return new Tokens(spec, issuers, parts);
+}
+
+function keysOf(issuer: IssuerSpec, cooldownS: number, { limits, fetch }: TokensParts): FindKey {
+  const secrets = issuer.algorithms.filter((one) => (SECRET_ALGORITHMS as readonly string[]).includes(one)).length;
+  if (secrets > 0 && secrets < issuer.algorithms.length) {
+    throw invalid(issuer, 'mixes algorithms of shared secrets with those of public keys');
+  }
+  if ((issuer.jwks_url === undefined) === (issuer.keys === undefined)) throw invalid(issuer, 'needs jwks_url or keys');
+  if (issuer.jwks_url !== undefined) {
+    if (secrets > 0) throw invalid(issuer, 'has shared secrets, which are not fetched');
+    const { keySetMs: timeoutMs, keySetBytesMax: bytesMax } = limits;
+    return remoteKeys({ url: issuer.jwks_url, cooldownMs: cooldownS * 1000, timeoutMs, bytesMax, fetch });
+  }
+  const keys = (issuer.keys ?? []) as { kty: string }[];
+  if (keys.some(({ kty }) => typeof kty !== 'string')) throw invalid(issuer, 'has a key without kty');
+  return secrets > 0 ? secretKeys({ keys }) : localKeys({ keys });
+}
+
+const invalid = ({ issuer }: IssuerSpec, what: string) => new SluiceError('CONFIG_INVALID', `issuer ${issuer} ${what}`);
+
+interface Kept {
+  readonly allowance: TokenAllowance;
+  readonly untilMs: number;
+}
+
+export class Tokens {
+  readonly #spec: TokensSpec;
+  readonly #issuers: ReadonlyMap<string, Issuer>;
+  readonly #parts: TokensParts;
+  /** By token; the one used longest ago comes first. */
+  readonly #kept = new Map<string, Kept>();
+  readonly #underWay = new Map<string, Promise<TokenDecision>>();
+
+  constructor(spec: TokensSpec, issuers: ReadonlyMap<string, Issuer>, parts: TokensParts) {
+    this.#spec = spec;
+    this.#issuers = issuers;
+    this.#parts = parts;
+  }
+
+  check(request: RequestView): TokenDecision | Promise<TokenDecision> {
+    const field = request.headers.get('authorization');
+    const token = field === undefined ? undefined : /^bearer +([^ ]+)$/i.exec(field)?.[1];
+    if (token === undefined) return this.#refuse('TOKEN_MISSING');
+    const kept = this.#kept.get(token);
+    if (kept !== undefined) {
+      this.#kept.delete(token);
+      if (this.#parts.clock.now() < kept.untilMs) {
+        this.#kept.set(token, kept);
+        return kept.allowance;
+      }
+    }
+    if (token.length > this.#parts.limits.tokenBytesMax) return this.#refuse('TOKEN_MALFORMED');
+    return this.#verifyOnce(token);
+  }
+
+  /** Requests that bring the same token at once wait for one verification. */
+  #verifyOnce(token: string): Promise<TokenDecision> {
+    const before = this.#underWay.get(token);
+    if (before !== undefined) return before;
+    const promise = this.#verify(token)
+      .catch((error: unknown) => this.#refuse(error instanceof SluiceError ? error.code : 'INTERNAL'))
+      .finally(() => this.#underWay.delete(token));
+    this.#underWay.set(token, promise);
+    return promise;
+  }
+
+  async #verify(token: string): Promise<TokenDecision> {
+    readHeader(token);
+    const issuer = this.#issuers.get(issuerOf(token));
+    if (issuer === undefined) return this.#refuse('TOKEN_ISSUER_UNKNOWN');
+    const { spec, find } = issuer;
+    const { header, payload } = await verifyJws(token, find, spec.algorithms as readonly Algorithm[]);
+    const now = this.#parts.clock.now();
+    const { claims, expiresMs } = checkClaims(Buffer.from(payload).toString('utf8'), header.typ, spec, now);
+    if (!hasScopes(claims, this.#spec.scopes)) return this.#refuseScope();
+    const allowance: TokenAllowance = { allow: true, headers: {}, claims };
+    this.#keep(token, { allowance, untilMs: Math.min(expiresMs, now + KEPT_MS) });
+    return allowance;
+  }
+
+  #keep(token: string, kept: Kept): void {
+    this.#kept.set(token, kept);
+    if (this.#kept.size <= this.#parts.limits.tokensKeptMax) return;
+    for (const oldest of this.#kept.keys()) {
+      this.#kept.delete(oldest);
+      return;
+    }
+  }
+
+  /** RFC 6750: without credentials only the realm, otherwise that the token is no good. */
+  #refuse(code: ErrorCode): Refusal {
+    if (code === 'TOKEN_KEYS_UNAVAILABLE') {
+      return refuse(code, { 'retry-after': String(this.#spec.cooldown_s) });
+    }
+    if (code === 'INTERNAL') return refuse(code);
+    const error = code === 'TOKEN_MISSING' ? '' : ', error="invalid_token"';
+    return refuse(code, { 'www-authenticate': `Bearer realm="${this.#spec.realm}"${error}` });
+  }
+
+  #refuseScope(): Refusal {
+    const field = `Bearer realm="${this.#spec.realm}", error="insufficient_scope"`;
+    return refuse('FORBIDDEN', { 'www-authenticate': field });
+  }
+}
+
+/** `scope` is a list set apart by spaces (RFC 8693, RFC 9068); some issuers write `scp`, some an array. */
+function hasScopes(claims: Claims, scopes: readonly string[]): boolean {
+  if (scopes.length === 0) return true;
+  const claim = claims['scope'] ?? claims['scp'];
+  const held = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
+  return scopes.every((scope) => held.includes(scope));
+}
