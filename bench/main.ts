@@ -25,6 +25,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     question: 'declared transformations beside the same written by hand',
     load: () => import('./transform.ts'),
   },
+  screening: { question: 'attacks caught, and harmless requests caught', load: () => import('./screening.ts') },
   scale: {
     question: 'memory and start-up with many partitions, topics and connections',
     load: () => import('./scale.ts'),

@@ -5,6 +5,13 @@ export { type Cors, type CorsSpec, compileCors, corsSchema, type PreflightAnswer
 export { compileNetworks, type NetworkLists, type NetworksSpec, networksSchema } from './policies/networks.ts';
 export { compileRateLimits, type RateLimits, type RateLimitsSpec, rateLimitsSchema } from './policies/rate-limits.ts';
 export type { Allowance, Decision, Refusal, RequestView } from './policies/request.ts';
+export {
+  compileScreening,
+  type Screening,
+  type ScreeningDecision,
+  type ScreeningSpec,
+  screeningSchema,
+} from './policies/screening.ts';
 export { SharedTable } from './policies/shared-table.ts';
 export {
   compileSignedRequests,

@@ -46,7 +46,7 @@ function groups(text: string): number[] {
   return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
 }
 
-export function isMappedV4(words: AddressWords): boolean {
+function isMappedV4(words: AddressWords): boolean {
   return words[0] === 0 && words[1] === 0 && words[2] === MAPPED;
 }
 
