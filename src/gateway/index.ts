@@ -2,6 +2,12 @@
 export { Gateway, type GatewayOptions } from './gateway.ts';
 export { compileRateLimits, type RateLimitsSpec, rateLimitsSchema } from './policies/rate-limits.ts';
 export { type Cors, type CorsSpec, compileCors, corsSchema, type PreflightAnswer } from './policies/cors.ts';
+export {
+  compileIntrospection,
+  type Introspection,
+  type IntrospectionSpec,
+  introspectionSchema,
+} from './policies/introspection.ts';
 export { compileNetworks, type NetworkLists, type NetworksSpec, networksSchema } from './policies/networks.ts';
 export { compileRateLimits, type RateLimits, type RateLimitsSpec, rateLimitsSchema } from './policies/rate-limits.ts';
 export type { Allowance, Decision, Refusal, RequestView } from './policies/request.ts';

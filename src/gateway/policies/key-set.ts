@@ -9,7 +9,6 @@ import {
   createRemoteJWKSet,
   customFetch,
   errors,
-  type FetchImplementation,
   importJWK,
   type JSONWebKeySet,
   type JWK,
@@ -17,8 +16,17 @@ import {
 import { SluiceError } from '#kernel';
 import type { FindKey } from './jws.ts';
 
-/** As the fetch of Node; the gateway's refuses addresses that no upstream may have. Redirects are not followed. */
-export type FetchKeys = FetchImplementation;
+export interface IssuerRequest {
+  readonly method: 'GET' | 'POST';
+  readonly headers: Headers;
+  /** Redirects are not followed. */
+  readonly redirect: 'manual';
+  readonly signal: AbortSignal;
+  readonly body?: string;
+}
+
+/** As the fetch of Node; the gateway's refuses addresses that no upstream may have. */
+export type FetchKeys = (url: string, request: IssuerRequest) => Promise<Response>;
 
 export interface RemoteKeys {
   readonly url: string;
@@ -82,13 +90,19 @@ function fits(key: JWK, alg: string, kid: string | undefined): boolean {
   return key.kty === 'oct' && named && used && (key.alg ?? alg) === alg && long;
 }
 
-async function bounded(response: Response, bytesMax: number): Promise<Response> {
+/** The answer again, read whole. @throws where it is larger than `bytesMax` */
+export async function bounded(response: Response, bytesMax: number): Promise<Response> {
   const chunks: Uint8Array[] = [];
+  const reader = response.body?.getReader();
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw new Error(`the key set is larger than ${bytesMax} bytes`);
-    chunks.push(chunk);
+  for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
+    bytes += read.value.length;
+    if (bytes > bytesMax) {
+      // Not waited for: the other end may never agree to stop.
+      reader?.cancel().catch(() => {});
+      throw new Error(`the answer is larger than ${bytesMax} bytes`);
+    }
+    chunks.push(read.value);
   }
   return new Response(Buffer.concat(chunks), { status: response.status });
 }

@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { type Clock, type ErrorCode, type Limits, SluiceError } from '#kernel';
+import { bearerOf, hasScopes } from './bearer.ts';
 import { type Claims, checkClaims, issuerOf } from './claims.ts';
 import {
   type Algorithm,
@@ -117,8 +118,7 @@ export class Tokens {
   }
 
   check(request: RequestView): TokenDecision | Promise<TokenDecision> {
-    const field = request.headers.get('authorization');
-    const token = field === undefined ? undefined : /^bearer +([^ ]+)$/i.exec(field)?.[1];
+    const token = bearerOf(request);
     if (token === undefined) return this.#refuse('TOKEN_MISSING');
     const kept = this.#kept.get(token);
     if (kept !== undefined) {
@@ -180,12 +180,4 @@ export class Tokens {
     const field = `Bearer realm="${this.#spec.realm}", error="insufficient_scope"`;
     return refuse('FORBIDDEN', { 'www-authenticate': field });
   }
-}
-
-/** `scope` is a list set apart by spaces (RFC 8693, RFC 9068); some issuers write `scp`, some an array. */
-function hasScopes(claims: Claims, scopes: readonly string[]): boolean {
-  if (scopes.length === 0) return true;
-  const claim = claims['scope'] ?? claims['scp'];
-  const held = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
-  return scopes.every((scope) => held.includes(scope));
 }
