@@ -1,6 +1,5 @@
 /** The API gateway: routes and upstreams, served on listener threads of its own. */
 export { Gateway, type GatewayOptions } from './gateway.ts';
-export { compileRateLimits, type RateLimitsSpec, rateLimitsSchema } from './policies/rate-limits.ts';
 export { type Cors, type CorsSpec, compileCors, corsSchema, type PreflightAnswer } from './policies/cors.ts';
 export {
   compileIntrospection,
@@ -9,7 +8,12 @@ export {
   introspectionSchema,
 } from './policies/introspection.ts';
 export { compileNetworks, type NetworkLists, type NetworksSpec, networksSchema } from './policies/networks.ts';
-export { compileRateLimits, type RateLimits, type RateLimitsSpec, rateLimitsSchema } from './policies/rate-limits.ts';
+export {
+  compileRateLimits,
+  type RateLimits,
+  type RateLimitsSpec,
+  rateLimitsSchema,
+} from './policies/rate-limits.ts';
 export type { Allowance, Decision, Refusal, RequestView } from './policies/request.ts';
 export {
   compileScreening,
