@@ -26,6 +26,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     load: () => import('./transform.ts'),
   },
   screening: { question: 'attacks caught, and harmless requests caught', load: () => import('./screening.ts') },
+  gateway: {
+    question: 'requests/s of the gateway, beside nginx and @fastify/http-proxy',
+    load: () => import('./gateway.ts'),
+  },
   scale: {
     question: 'memory and start-up with many partitions, topics and connections',
     load: () => import('./scale.ts'),
