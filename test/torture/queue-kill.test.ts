@@ -10,7 +10,7 @@ import { rounds } from './length.ts';
 const KEYS = 60;
 const PARTITIONS = 4;
 const MEMBERS = 3;
-const BURST = 40;
+const BURST = 15;
 const BURST_MS = 5;
 
 class Tally {
@@ -37,7 +37,7 @@ class Tally {
 }
 
 async function produce(client: Client, tally: Tally, isOver: () => boolean): Promise<void> {
-  const producer = client.producer({ topic: 't', lingerMs: 2 });
+  const producer = client.producer({ topic: 't', lingerMs: 2, deliveryTimeoutMs: 600_000 });
   await producer.prepare();
   while (!isOver()) {
     for (let i = 0; i < BURST; i++) {
@@ -100,7 +100,7 @@ it('keeps each key in order and what was acknowledged done', async () => {
   }
   over = true;
   await producing;
-  await waitFor(() => tally.done === tally.sent, { what: 'every record to be done', timeoutMs: 60_000 });
+  await waitFor(() => tally.done === tally.sent, { what: 'every record to be done', timeoutMs: 120_000 });
   expect(tally.problems).toEqual([]);
   expect(tally.refused).toBeGreaterThan(0);
   await waitFor(
