@@ -2,6 +2,9 @@
  * Who gets what, in one turn of the event loop: records that came back first, then lanes in the order in which they
  * became free, reading ahead when none is; of the members who may be given more, the one that has least.
  *
+ * Reading on behind busy keys is worth it only where other keys are. While records are being handed out, and what was
+ * read brought no free key, the next read waits a little; when nothing goes out, it does not.
+ *
  * What is bounded, and what happens then: records out or away (`queueHeldRecordsMax`): nothing new goes out. Offsets
  * read ahead (`queueWindowRecordsMax`), delayed records (`queueDelayedRecordsMax`): reading stops until there are fewer.
  * Bytes of what was read ahead (`queueWindowBytesMax`): the oldest are let go, and read again when their turn comes.
@@ -16,6 +19,8 @@ import type { QueuePartition, QueueTotals } from './queue-partition.ts';
 const TURN_RECORDS = 512;
 const TURN_BYTES = 256 * 1024;
 const TURN_READS = 4;
+/** Between two reads that bring nothing, at most. */
+const READ_PAUSE_MS_MAX = 10;
 /** Members looked at for the one that has least. */
 const CHOICES = 8;
 
@@ -37,6 +42,12 @@ export class HandOut {
   #reading = 0;
   #choice = 0;
   #readsLeft = 0;
+  /** Reads in a row that brought no free lane. */
+  #vain = 0;
+  #readAt = 0;
+  /** Records since the last read. */
+  #handed = 0;
+  #pauseMs = 0;
 
   constructor(parts: HandOutParts) {
     this.#parts = parts;
@@ -53,17 +64,18 @@ export class HandOut {
     this.#fresh.clear();
   }
 
-  /** True: there is more to be done at once. */
-  turn(now: number, monotonic: number): boolean {
+  /** Milliseconds until there is more to be done, unless something happens before; infinite when nothing is known of. */
+  turn(now: number, monotonic: number): number {
     const { metrics } = this.#parts;
     const open = [...this.#parts.members()].filter(({ permits, listener }) => permits > 0 && listener.writable);
     const served = [...open];
     this.#readsLeft = TURN_READS;
+    this.#pauseMs = 0;
     let records = 0;
     let bytes = 0;
     let lane: Lane | undefined;
     while (records < TURN_RECORDS && bytes < TURN_BYTES && open.length > 0) {
-      lane = this.#nextLane(now);
+      lane = this.#nextLane(now, monotonic);
       if (lane === undefined) break;
       const { partition } = lane;
       const taken = partition.takeNext(lane);
@@ -83,13 +95,16 @@ export class HandOut {
       metrics.handedOut.add();
       if (held.failures > 0) metrics.redelivered.add();
       records++;
+      this.#handed++;
       bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
     }
     for (const member of served) deliver(member);
-    return open.length > 0 && (lane !== undefined || this.#readsLeft === 0);
+    if (open.length === 0) return Number.POSITIVE_INFINITY;
+    if (lane !== undefined || this.#readsLeft === 0) return 0;
+    return this.#pauseMs > 0 ? this.#pauseMs : Number.POSITIVE_INFINITY;
   }
 
-  #nextLane(now: number): Lane | undefined {
+  #nextLane(now: number, monotonic: number): Lane | undefined {
     for (let lane = this.#returned.shift(); lane !== undefined; lane = this.#returned.shift()) {
       if (lane.held?.state === 'ready') return lane;
       // Acknowledged late, after it had come back.
@@ -99,15 +114,15 @@ export class HandOut {
     for (;;) {
       const lane = this.#fresh.shift();
       if (lane === undefined) {
-        if (!this.#read(now)) return undefined;
+        if (!this.#read(now, monotonic)) return undefined;
       } else if (lane.held === undefined && lane.waiting > 0) return lane;
     }
   }
 
   /** Reads ahead in the next partition that has more. False: nothing was read. */
-  #read(now: number): boolean {
+  #read(now: number, monotonic: number): boolean {
     const partitions = this.#parts.partitions();
-    if (this.#readsLeft === 0 || this.#isFull(partitions)) return false;
+    if (this.#readsLeft === 0 || this.#isPausing(monotonic) || this.#isFull(partitions)) return false;
     for (let i = 0; i < partitions.length; i++) {
       const partition = partitions[this.#reading++ % partitions.length] as QueuePartition;
       if (partition.atEnd) continue;
@@ -116,9 +131,22 @@ export class HandOut {
       if (partition.pages.base !== base) this.#parts.changed(partition);
       if (!found) continue;
       this.#readsLeft--;
+      this.#vain = this.#fresh.size > 0 ? 0 : this.#vain + 1;
+      this.#readAt = monotonic;
+      this.#handed = 0;
       return true;
     }
     return false;
+  }
+
+  #isPausing(monotonic: number): boolean {
+    if (this.#vain === 0 || this.#handed === 0) return false;
+    const pauseMs = this.#readAt + Math.min(READ_PAUSE_MS_MAX, 2 ** this.#vain) - monotonic;
+    if (pauseMs <= 0) return false;
+    this.#pauseMs = pauseMs;
+    // The next turn reads, unless there is something to hand out before.
+    this.#handed = 0;
+    return true;
   }
 
   #isFull(partitions: readonly QueuePartition[]): boolean {

@@ -290,13 +290,15 @@ export class QueueGroup {
     const { clock } = this.#parts;
     const now = clock.now();
     const monotonic = clock.monotonic();
+    let waitMs = WAIT_MS_MAX;
     try {
       const more = this.#takeBack(now, monotonic);
-      if (this.#handOut.turn(now, monotonic) || more) this.wake();
+      waitMs = Math.min(waitMs, this.#handOut.turn(now, monotonic));
+      if (waitMs === 0 || more) this.wake();
     } catch (error) {
       if (!(error instanceof SluiceError && error.code === 'SHUTTING_DOWN')) throw error;
     }
-    this.#setTimer(now, monotonic);
+    this.#setTimer(now, monotonic, waitMs);
   }
 
   /** What is due now may go out again. True: there is more of it. */
@@ -328,8 +330,8 @@ export class QueueGroup {
     this.#handOut.ready(held.lane);
   }
 
-  #setTimer(now: number, monotonic: number): void {
-    let waitMs = WAIT_MS_MAX;
+  #setTimer(now: number, monotonic: number, atMostMs: number): void {
+    let waitMs = atMostMs;
     for (const { away, delayed } of this.#partitions) {
       waitMs = Math.min(waitMs, away.next - now, delayed.next - now);
     }
