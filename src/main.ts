@@ -6,19 +6,10 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runCli, type ServeOptions } from '#cli';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
-import { Gateway } from '#gateway';
+import { Gateway, routeKind, upstreamKind } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { Processors, settingsOf } from '#processing';
-import {
-  type ApiKeys,
-  openResources,
-  type ProcessorSpec,
-  processorKind,
-  type Resources,
-  routeKind,
-  schemaKind,
-  upstreamKind,
-} from '#resource';
+import { type ApiKeys, openResources, type ProcessorSpec, processorKind, type Resources, schemaKind } from '#resource';
 import { SchemaRegistry } from '#schema';
 import { type Server, startServer } from '#server';
 

@@ -12,8 +12,11 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
-import type { HashedKey, RouteSpec, RouteTarget, UpstreamSpec, UpstreamTarget } from '#resource';
+import type { HashedKey } from '#resource';
 import { GatewayMetrics } from './gateway-metrics.ts';
+import type { RouteSpec, RouteTarget } from './kinds/route-kind.ts';
+import type { UpstreamSpec, UpstreamTarget } from './kinds/upstream-kind.ts';
+import { MainLink } from './link.ts';
 import { ListenerThreads, takeFreePort } from './listener-threads.ts';
 import { compileRewrite } from './route/rewrite.ts';
 import type { GatewayTable } from './table.ts';
@@ -36,10 +39,10 @@ export interface GatewayOptions {
 
 export class Gateway {
   readonly #options: GatewayOptions;
-  readonly #metrics: GatewayMetrics;
+  /** The other end of what listener threads tell and ask. */
+  readonly #link = new MainLink();
   readonly #routes = new Map<string, RouteSpec>();
   readonly #upstreams = new Map<string, UpstreamSpec>();
-  #keys: readonly HashedKey[] = [];
   #version = 0;
   #starting: Promise<ListenerThreads> | undefined;
   #port = 0;
@@ -48,7 +51,11 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     checkOptions(options);
-    this.#metrics = new GatewayMetrics(options.metrics);
+    const metrics = new GatewayMetrics(options.metrics);
+    this.#link.hear('stats', (delta) => metrics.add(delta));
+    this.#link.hear('fault', ({ message, stack }) => {
+      options.logger.error({ stack }, `the gateway met an unexpected error: ${message}`);
+    });
   }
 
   /** Undefined while it does not listen. */
@@ -101,8 +108,7 @@ export class Gateway {
   }
 
   useKeys(keys: readonly HashedKey[]): void {
-    this.#keys = keys;
-    void this.#starting?.then((threads) => threads.tell({ kind: 'keys', keys })).catch(() => undefined);
+    this.#link.share('keys', keys);
   }
 
   /** Begins to listen. @throws CONFIG_INVALID when the address cannot be bound */
@@ -125,12 +131,10 @@ export class Gateway {
       tls,
       pseudonym: `sluice-${randomBytes(6).toString('hex')}`,
       trusted,
-      socketBufferBytesMax: limits.socketBufferBytesMax,
-      messageBytesMax: limits.gatewayMessageBytesMax,
+      limits,
     };
     const count = threads === 0 ? availableParallelism() : threads;
-    const started = await ListenerThreads.start(count, settings, (delta) => this.#metrics.add(delta), logger);
-    started.tell({ kind: 'keys', keys: this.#keys });
+    const started = await ListenerThreads.start(count, settings, this.#link, logger);
     await started.apply(this.#table());
     this.#port = bound;
     logger.info({ url: this.url, threads: count }, 'the gateway is listening');

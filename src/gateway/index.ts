@@ -1,5 +1,7 @@
 /** The API gateway: routes and upstreams, served on listener threads of its own. */
 export { Gateway, type GatewayOptions } from './gateway.ts';
+export { routeKind } from './kinds/route-kind.ts';
+export { upstreamKind } from './kinds/upstream-kind.ts';
 export { type Cors, type CorsSpec, compileCors, corsSchema, type PreflightAnswer } from './policies/cors.ts';
 export {
   compileIntrospection,

@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type Logger, SluiceError } from '#kernel';
-import type { StatsDelta } from './proxy/stats.ts';
+import type { MainLink } from './link.ts';
 import type { FromListener, GatewayTable, ListenerSettings, ToListener } from './table.ts';
 
 const ENTRY = fileURLToPath(new URL('./proxy/entry.js', import.meta.url));
@@ -27,12 +27,12 @@ interface Waiting {
 
 export class ListenerThreads {
   readonly #threads: Thread[] = [];
-  readonly #added: (delta: StatsDelta) => void;
+  readonly #link: MainLink;
   readonly #logger: Logger;
   readonly #waiting = new Set<Waiting>();
 
-  private constructor(added: (delta: StatsDelta) => void, logger: Logger) {
-    this.#added = added;
+  private constructor(link: MainLink, logger: Logger) {
+    this.#link = link;
     this.#logger = logger;
   }
 
@@ -40,10 +40,10 @@ export class ListenerThreads {
   static async start(
     count: number,
     settings: ListenerSettings,
-    added: (delta: StatsDelta) => void,
+    link: MainLink,
     logger: Logger,
   ): Promise<ListenerThreads> {
-    const threads = new ListenerThreads(added, logger);
+    const threads = new ListenerThreads(link, logger);
     for (let i = 0; i < count; i++) threads.#threads.push(threads.#open(settings));
     const ready = await Promise.all(threads.#threads.map((thread) => thread.ready));
     if (ready.every(Boolean)) return threads;
@@ -53,21 +53,23 @@ export class ListenerThreads {
 
   #open(settings: ListenerSettings): Thread {
     const worker = new Worker(ENTRY, { workerData: settings });
+    const post = (message: ToListener) => worker.postMessage(message);
     let told: (listening: boolean) => void = () => undefined;
     const ready = new Promise<boolean>((resolve) => {
       told = resolve;
     });
     worker.on('message', (message: FromListener) => {
       if (message.kind === 'listening' || message.kind === 'refused') told(message.kind === 'listening');
-      else if (message.kind === 'stats') this.#added(message.delta);
       else if (message.kind === 'applied') this.#applied(message.version);
-      else this.#logger.error({ stack: message.stack }, `the gateway met an unexpected error: ${message.message}`);
+      else this.#link.received(message, post);
     });
+    this.#link.started(post);
     worker.on('error', (error) => {
       told(false);
       this.#logger.error({ err: error }, 'a listener thread of the gateway ended');
     });
-    return { worker, ready, exited: once(worker, 'exit') };
+    const exited = once(worker, 'exit').finally(() => this.#link.ended(post));
+    return { worker, ready, exited };
   }
 
   tell(message: ToListener): void {

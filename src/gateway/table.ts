@@ -2,8 +2,10 @@
  * What the main thread tells the listener threads, and what they tell it: plain data that survives being cloned. A table
  * is never changed; a newer one takes its place, and what is under way ends by the one it began with.
  */
-import type { HashedKey, RouteSpec, UpstreamSpec } from '#resource';
-import type { StatsDelta } from './proxy/stats.ts';
+import type { Limits } from '#kernel';
+import type { RouteSpec } from './kinds/route-kind.ts';
+import type { UpstreamSpec } from './kinds/upstream-kind.ts';
+import type { FromThread, ToThread } from './link.ts';
 
 export interface GatewayTable {
   readonly version: number;
@@ -30,18 +32,16 @@ export interface ListenerSettings {
   readonly pseudonym: string;
   /** Networks of proxies whose Forwarded and X-Forwarded-* are believed. */
   readonly trusted: readonly string[];
-  readonly socketBufferBytesMax: number;
-  readonly messageBytesMax: number;
+  readonly limits: Limits;
 }
 
 export type ToListener =
+  | ToThread
   | { readonly kind: 'table'; readonly table: GatewayTable }
-  | { readonly kind: 'keys'; readonly keys: readonly HashedKey[] }
   | { readonly kind: 'close'; readonly graceMs: number };
 
 export type FromListener =
+  | FromThread
   | { readonly kind: 'listening' }
   | { readonly kind: 'refused' }
-  | { readonly kind: 'applied'; readonly version: number }
-  | { readonly kind: 'stats'; readonly delta: StatsDelta }
-  | { readonly kind: 'fault'; readonly message: string; readonly stack: string };
+  | { readonly kind: 'applied'; readonly version: number };

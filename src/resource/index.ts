@@ -11,10 +11,8 @@ export type { ApiKeys, HashedKey, KeyInfo } from './api-keys.ts';
 export type { Change, Declared, Document, HistoryEntry, Kind, Spec } from './document.ts';
 export { type ProcessorSpec, type ProcessorTarget, processorKind } from './processor-kind.ts';
 export type { ChangeListener, ChangeOptions, Resources } from './resources.ts';
-export { type RouteSpec, type RouteTarget, routeKind } from './route-kind.ts';
 export { type SchemaSpec, type SchemaStore, schemaKind } from './schema-kind.ts';
 export type { TopicSpec } from './topic-kind.ts';
-export { type UpstreamSpec, type UpstreamTarget, upstreamKind } from './upstream-kind.ts';
 
 /** Opens the resources of a log with the engine's own kinds and those of later layers. */
 export async function openResources(

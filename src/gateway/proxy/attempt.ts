@@ -16,7 +16,7 @@ export interface AttemptOwner {
     raw: readonly Buffer[],
     controller: Dispatcher.DispatchController,
   ): boolean;
-  data(attempt: Attempt, chunk: Buffer): void;
+  data(attempt: Attempt, chunk: Buffer, controller: Dispatcher.DispatchController): void;
   ended(attempt: Attempt): void;
   broke(attempt: Attempt, error: Error): void;
 }
@@ -82,8 +82,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#wanted) this.#exchange.data(this, chunk);
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#wanted) this.#exchange.data(this, chunk, controller);
   }
 
   onResponseEnd(): void {

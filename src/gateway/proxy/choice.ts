@@ -1,5 +1,5 @@
 /** Which upstream, and which target of it, a request is meant for, as far as the request decides. */
-import type { UpstreamSpec } from '#resource';
+import type { UpstreamSpec } from '../kinds/upstream-kind.ts';
 import type { GatewayRequest } from '../policy.ts';
 import { hashText } from '../upstream/balance.ts';
 

@@ -3,25 +3,27 @@
  * running out of things to do after `close`, never by being ended.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { ThreadLink } from '../link.ts';
 import type { FromListener, ListenerSettings, ToListener } from '../table.ts';
 import { Listener } from './listener.ts';
 
 const STATS_MS = 500;
 
 const port = parentPort as MessagePort;
-const tell = (message: FromListener) => port.postMessage(message);
+const post = (message: FromListener) => port.postMessage(message);
+const link = new ThreadLink((message, transfer) => port.postMessage(message, transfer));
 const fault = (error: unknown) => {
   const { message, stack = '' } = error instanceof Error ? error : new Error(String(error));
-  tell({ kind: 'fault', message, stack });
+  link.tell('fault', { message, stack });
 };
 // An error nobody expected must not end the thread under its native handles. Its request ends by its deadline.
 process.on('uncaughtException', fault);
 process.on('unhandledRejection', fault);
 
-const listener = new Listener(workerData as ListenerSettings);
+const listener = new Listener(workerData as ListenerSettings, link);
 const tellStats = () => {
   const delta = listener.stats.take();
-  if (delta !== undefined) tell({ kind: 'stats', delta });
+  if (delta !== undefined) link.tell('stats', delta);
 };
 const timer = setInterval(tellStats, STATS_MS);
 
@@ -35,10 +37,10 @@ async function close(graceMs: number): Promise<void> {
 port.on('message', (message: ToListener) => {
   if (message.kind === 'table') {
     listener.apply(message.table);
-    tell({ kind: 'applied', version: message.table.version });
-  } else if (message.kind === 'keys') listener.useKeys(message.keys);
-  else close(message.graceMs).catch(fault);
+    post({ kind: 'applied', version: message.table.version });
+  } else if (message.kind === 'close') close(message.graceMs).catch(fault);
+  else link.received(message);
 });
 
-if (await listener.listen()) tell({ kind: 'listening' });
-else tell({ kind: 'refused' });
+if (await listener.listen()) post({ kind: 'listening' });
+else post({ kind: 'refused' });

@@ -1,9 +1,9 @@
 /**
  * One request through the gateway.
  *
- *   head ─▶ route ─▶ policies ─▶ body gathered or streaming ─▶ attempt ─▶ answer
- *     │        │         │                                   ▲     │
- *     └────────┴─ refused, with a problem                    └─────┘ safe to repeat, and the budget allows it
+ *   head ─▶ route ─▶ policies: head ─▶ body gathered ─▶ policies: body ─▶ attempt ─▶ policies: answer ─▶ client
+ *     │        │         │                or streaming         │        ▲     │
+ *     └────────┴─────────┴─ refused with a problem, or answered┘        └─────┘ safe to repeat, and the budget allows it
  *
  * It is over once: answered, refused, cut, or the client went away. After that no native call is made.
  */
@@ -11,15 +11,17 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { Dispatcher } from 'undici';
 import { CHUNKED, NO_BODY } from '#http1';
 import { asSluiceError, SluiceError } from '#kernel';
-import { checkAll } from '../policy.ts';
+import type { WholeAnswer } from '../policy.ts';
 import type { Target } from '../upstream/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { Admission, type AdmissionOwner } from './admission.ts';
 import { Answer } from './answer.ts';
+import { CollectedAnswer, collectors, editHead, editWhole } from './answer-edits.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { chooseUpstream, hashKey } from './choice.ts';
-import { answerHead } from './headers.ts';
+import { type AnswerHead, answerHead } from './headers.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
-import { upstreamError, wasNotSent, writeProblem } from './problem.ts';
+import { upstreamError, wasNotSent, writeProblem, writeWhole } from './problem.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestHead } from './request-head.ts';
 import type { Watched } from './watch.ts';
@@ -27,7 +29,7 @@ import type { Watched } from './watch.ts';
 const DISTRUSTED: ReadonlySet<string> = new Set(['REQUEST_SMUGGLING', 'REQUEST_MALFORMED', 'EXPECTATION_FAILED']);
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
-export class Exchange implements Watched, AttemptOwner {
+export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   deadline: number;
   over = false;
   readonly #res: HttpResponse;
@@ -43,7 +45,11 @@ export class Exchange implements Watched, AttemptOwner {
   #attempts = 0;
   readonly #tried: Target[] = [];
   #answer: Answer | undefined;
+  #collected: CollectedAnswer | undefined;
   #status = 0;
+  #code: string | undefined;
+  #answerBytes = 0;
+  #upstreamMs: number | undefined;
   /** Whoever sends such heads may mean what follows them otherwise too. */
   #distrusted = false;
 
@@ -73,32 +79,28 @@ export class Exchange implements Watched, AttemptOwner {
     if (spec.total_ms !== undefined) this.#totalDeadline = this.#startedAt + spec.total_ms;
     this.#extend(spec.headers_ms);
     this.#host.watch.add(this);
-    let ready = length === NO_BODY;
-    let admitted = false;
-    const go = () => {
-      if (ready && admitted && !this.over && this.#attempts === 0) this.#try();
-    };
+    const admission = new Admission(live.plan, this.#head, this);
     if (length !== NO_BODY) {
-      this.#body = new RequestBody(this.#res, length, bytesMax, {
-        ready: () => {
-          ready = true;
-          go();
-        },
+      this.#body = new RequestBody(this.#res, length, bytesMax, live.plan.bodyBytesMax, {
+        ready: () => admission.bodyReady(),
         progress: () => this.#extend(this.#phase === 'answering' ? spec.idle_ms : spec.headers_ms),
         failed: (error) => this.#fail(error),
       });
-      if (!this.#body.replayable) ready = true;
     }
-    const verdict = checkAll(live.policies, this.#head);
-    const admit = (refusal: SluiceError | undefined) => {
-      if (this.over) return;
-      if (refusal !== undefined) return this.#refuse(refusal);
-      admitted = true;
-      this.#upstreamName = chooseUpstream(this.#head);
-      go();
-    };
-    if (verdict instanceof Promise) verdict.then(admit, (error: unknown) => this.#refuse(asSluiceError(error)));
-    else admit(verdict);
+    admission.begin(this.#body);
+  }
+
+  passed(): void {
+    this.#upstreamName = chooseUpstream(this.#head);
+    this.#try();
+  }
+
+  refused(error: SluiceError): void {
+    this.#refuse(error);
+  }
+
+  answeredBy(at: number, answer: WholeAnswer): void {
+    this.#edit(answer, at);
   }
 
   #extend(ms: number): void {
@@ -118,7 +120,7 @@ export class Exchange implements Watched, AttemptOwner {
       return;
     }
     if (this.#attempts === 0) upstream.budget.earn();
-    const repeatable = this.#body?.replayable !== false && IDEMPOTENT.has(head.method);
+    const repeatable = this.#body?.stream === undefined && IDEMPOTENT.has(head.method);
     const target = upstream.pick(hashKey(upstream.spec, head), this.#tried, repeatable);
     if (typeof target === 'string') {
       const code = target === 'busy' ? 'UPSTREAM_BUSY' : 'UPSTREAM_UNAVAILABLE';
@@ -129,14 +131,16 @@ export class Exchange implements Watched, AttemptOwner {
     this.#attempts++;
     this.#tried.push(target);
     this.#phase = 'waiting';
-    const { headers_ms } = (this.#live as LiveRoute).named.spec;
-    this.#extend(headers_ms);
+    const { named, plan } = this.#live as LiveRoute;
+    this.#extend(named.spec.headers_ms);
+    // What policies are to read must not be compressed.
+    if (plan.readsAnswers) head.spent.add('accept-encoding');
     const headers = head.forwarded();
+    if (plan.readsAnswers) headers.push('accept-encoding', 'identity');
     headers.push('host', upstream.spec.pass_host ? (head.header('host') ?? target.host) : target.host);
-    const body = this.#body?.source() ?? null;
-    if (body !== null && !Buffer.isBuffer(body) && head.bodyLength !== CHUNKED) {
-      headers.push('content-length', String(head.bodyLength));
-    }
+    const stream = this.#body?.stream;
+    if (stream !== undefined && head.bodyLength !== CHUNKED) headers.push('content-length', String(head.bodyLength));
+    const body = stream ?? (this.#body === undefined ? null : (head.body ?? null));
     const attempt = new Attempt(this, upstream, target, this.#host.clock);
     this.#attempt = attempt;
     attempt.begin({ path: head.target(), method: head.method as Dispatcher.HttpMethod, headers, body });
@@ -144,7 +148,7 @@ export class Exchange implements Watched, AttemptOwner {
 
   /** Whether another attempt may be made instead of this answer or error. Takes it out of the budget. */
   #repeats(upstream: Upstream, notSent: boolean): boolean {
-    if (this.over || this.#answer?.started === true || this.#body?.replayable === false) return false;
+    if (this.over || this.#answer?.started === true || this.#body?.stream !== undefined) return false;
     if (!notSent && !IDEMPOTENT.has(this.#head.method)) return false;
     if (this.#attempts >= upstream.spec.attempts_max || !upstream.budget.spend()) return false;
     this.#host.stats.retried(upstream.name);
@@ -166,34 +170,87 @@ export class Exchange implements Watched, AttemptOwner {
       return false;
     }
     const head = answerHead(raw);
-    const { spec } = (this.#live as LiveRoute).named;
+    const { plan, named } = this.#live as LiveRoute;
     this.#phase = 'answering';
-    this.#status = status;
-    this.#extend(spec.idle_ms);
-    const extra = [...this.#head.answerHeaders, 'via', `1.1 ${this.#host.settings.pseudonym}`];
+    this.#upstreamMs = this.#host.clock.monotonic() - this.#startedAt;
+    this.#extend(named.spec.idle_ms);
+    return this.#passes(() => {
+      const collecting = plan.answers.length === 0 ? [] : collectors(plan.answers, this.#head, status, head);
+      if (collecting.length > 0) this.#collected = new CollectedAnswer(status, head, collecting);
+      else this.#stream(status, head, controller);
+    });
+  }
+
+  /** Whether the policies bear with an answer; if not, they have refused it, which is not for want of the target. */
+  #passes(step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      this.#refuse(asSluiceError(error));
+      return false;
+    }
+  }
+
+  /** Lets an answer run through, its head as the policies leave it. */
+  #stream(status: number, head: AnswerHead, controller: Dispatcher.DispatchController): void {
+    const { plan, named } = this.#live as LiveRoute;
+    const edited = plan.answers.length === 0 ? { status, head } : editHead(plan.answers, this.#head, status, head);
+    this.#status = edited.status;
     this.#answer = new Answer(
       {
         res: this.#res,
         method: this.#head.method,
-        status,
-        head,
-        extra,
+        status: edited.status,
+        head: edited.head,
+        extra: this.#extraHeaders(),
         close: () => this.#closes(),
-        progress: () => this.#extend(spec.idle_ms),
+        progress: () => this.#extend(named.spec.idle_ms),
       },
       controller,
     );
-    return true;
   }
 
-  data(attempt: Attempt, chunk: Buffer): void {
+  #extraHeaders(): string[] {
+    return [...this.#head.answerHeaders, 'via', `1.1 ${this.#host.settings.pseudonym}`];
+  }
+
+  data(attempt: Attempt, chunk: Buffer, controller: Dispatcher.DispatchController): void {
     if (this.over || attempt !== this.#attempt) return;
-    this.#answer?.data(chunk);
+    this.#answerBytes += chunk.length;
+    const collected = this.#collected;
+    if (collected === undefined) {
+      this.#answer?.data(chunk);
+      return;
+    }
+    this.#extend((this.#live as LiveRoute).named.spec.idle_ms);
+    this.#passes(() => {
+      if (collected.add(chunk)) return;
+      this.#collected = undefined;
+      this.#stream(collected.status, collected.head, controller);
+      this.#answer?.data(collected.body());
+    });
   }
 
   ended(attempt: Attempt): void {
     if (this.over || attempt !== this.#attempt) return;
-    this.#answer?.end(() => this.#end(this.#status));
+    if (this.#collected !== undefined) this.#edit(this.#collected.whole());
+    else this.#answer?.end(() => this.#end(this.#status));
+  }
+
+  /** Gives a whole answer, as the policies before the place `until` leave it. */
+  #edit(answer: WholeAnswer, until = Number.POSITIVE_INFINITY): void {
+    const steps = (this.#live as LiveRoute).plan.answers.filter(({ at }) => at < until);
+    const done = (edited: WholeAnswer | SluiceError) => {
+      if (this.over) return;
+      if (edited instanceof SluiceError) return this.#refuse(edited);
+      this.#answerBytes = edited.body.length;
+      this.#write(edited.status, (close) =>
+        writeWhole(this.#res, edited, this.#head.method, close, this.#extraHeaders()),
+      );
+    };
+    if (steps.length === 0) done(answer);
+    else editWhole(steps, this.#head, answer).then(done, (error: unknown) => this.#refuse(asSluiceError(error)));
   }
 
   /** The attempt failed: connection, time, or an answer that is none. */
@@ -204,6 +261,7 @@ export class Exchange implements Watched, AttemptOwner {
     const timedOut = error instanceof SluiceError && error.code === 'UPSTREAM_TIMEOUT';
     if (!timedOut && this.#repeats(upstream, wasNotSent(error))) {
       this.#answer = undefined;
+      this.#collected = undefined;
       this.#try();
       return;
     }
@@ -234,22 +292,29 @@ export class Exchange implements Watched, AttemptOwner {
     else this.#refuse(error);
   }
 
-  /**
-   * An answer that closes the connection leaves in a later turn: within this one the parser would go on to what follows
-   * the request and serve that too; with an answer pending it drops the connection instead.
-   */
   #refuse(error: SluiceError): void {
     if (this.over) return;
     this.#attempt?.abort(error);
     this.#attempt = undefined;
+    this.#code = error.code;
+    this.#write(error.status, (close) =>
+      writeProblem(this.#res, error, this.#head.method, close, this.#head.answerHeaders),
+    );
+  }
+
+  /**
+   * An answer that closes the connection leaves in a later turn: within this one the parser would go on to what follows
+   * the request and serve that too; with an answer pending it drops the connection instead.
+   */
+  #write(status: number, write: (close: boolean) => void): void {
     const close = this.#closes();
-    const write = () => {
+    const now = () => {
       if (this.over) return;
-      this.#res.cork(() => writeProblem(this.#res, error, this.#head.method, close, this.#head.answerHeaders));
-      this.#end(error.status);
+      this.#res.cork(() => write(close));
+      this.#end(status);
     };
-    if (close) setImmediate(write);
-    else write();
+    if (close) setImmediate(now);
+    else now();
   }
 
   /** Where a next request begins is in doubt, or the rest of this one would have to be read first. */
@@ -280,7 +345,27 @@ export class Exchange implements Watched, AttemptOwner {
     this.#body?.end();
     this.#host.watch.delete(this);
     this.#host.count(-1);
-    if (this.#live === undefined) this.#host.stats.refused();
-    else this.#live.stats.ended(status, this.#host.clock.monotonic() - this.#startedAt);
+    const elapsedMs = this.#host.clock.monotonic() - this.#startedAt;
+    if (this.#live === undefined) {
+      this.#host.stats.refused();
+      return;
+    }
+    this.#live.stats.ended(status, elapsedMs);
+    const { enders } = this.#live.plan;
+    if (enders.length === 0) return;
+    const target = this.#tried[this.#tried.length - 1];
+    const outcome = {
+      status,
+      code: this.#code,
+      upstream: this.#upstreamName === '' ? undefined : this.#upstreamName,
+      target: target?.url,
+      attempts: this.#attempts,
+      requestBytes: this.#body?.received ?? 0,
+      answerBytes: this.#answerBytes,
+      beganAt: this.#host.clock.now() - elapsedMs,
+      elapsedMs,
+      upstreamMs: this.#upstreamMs,
+    };
+    for (const ender of enders) ender.ended(this.#head, outcome);
   }
 }

@@ -9,12 +9,13 @@
 import { App, SSLApp, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
 import type { BlockList } from 'node:net';
 import { type Clock, systemClock } from '#kernel';
-import type { HashedKey } from '#resource';
+import type { ThreadLink } from '../link.ts';
 import type { GatewayTable, ListenerSettings } from '../table.ts';
 import { networks } from '../upstream/address.ts';
 import { KeyRing } from './api-key.ts';
 import { Exchange } from './exchange.ts';
 import { type ListenerHost, LiveTable } from './live-table.ts';
+import type { PolicyParts } from './route-policies.ts';
 import { Stats } from './stats.ts';
 import { type Tunnel, type TunnelData, upgrade } from './tunnel.ts';
 import { Watch } from './watch.ts';
@@ -31,33 +32,37 @@ const SHARED_PORT = 0;
 
 export class Listener implements ListenerHost {
   readonly settings: ListenerSettings;
+  readonly link: ThreadLink;
   readonly scheme: 'http' | 'https';
   readonly trusted: BlockList;
   readonly clock: Clock = systemClock;
   readonly watch: Watch;
   readonly stats = new Stats();
   table: LiveTable;
-  readonly #keys: KeyRing;
+  readonly #parts: PolicyParts;
   readonly #app: TemplatedApp;
   readonly #tunnels = new Set<Tunnel>();
   #socket: us_listen_socket | undefined;
   #underWay = 0;
 
-  constructor(settings: ListenerSettings) {
+  constructor(settings: ListenerSettings, link: ThreadLink) {
+    this.link = link;
     this.settings = settings;
     const { tls } = settings;
     this.scheme = tls === undefined ? 'http' : 'https';
     this.trusted = networks(settings.trusted);
     this.watch = new Watch(this.clock);
-    this.#keys = new KeyRing(this.clock);
-    this.table = new LiveTable({ version: 0, routes: [], upstreams: [] }, this.#keys, this.stats, this.clock);
+    const keys = new KeyRing(this.clock);
+    link.watch('keys', (newest) => keys.replace(newest));
+    this.#parts = { clock: this.clock, limits: settings.limits, link, keys };
+    this.table = new LiveTable({ version: 0, routes: [], upstreams: [] }, this.#parts, this.stats);
     this.#app = tls === undefined ? App() : SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
     this.#attach();
   }
 
   #attach(): void {
     this.#app.ws<TunnelData>('/*', {
-      maxPayloadLength: this.settings.messageBytesMax,
+      maxPayloadLength: this.settings.limits.gatewayMessageBytesMax,
       // The bound is kept by pausing the upstream; the library's own would drop messages.
       maxBackpressure: 0,
       closeOnBackpressureLimit: false,
@@ -98,11 +103,7 @@ export class Listener implements ListenerHost {
   }
 
   apply(table: GatewayTable): void {
-    this.table = new LiveTable(table, this.#keys, this.stats, this.clock, this.table);
-  }
-
-  useKeys(keys: readonly HashedKey[]): void {
-    this.#keys.replace(keys);
+    this.table = new LiveTable(table, this.#parts, this.stats, this.table);
   }
 
   async close(graceMs: number): Promise<void> {

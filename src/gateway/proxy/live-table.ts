@@ -4,18 +4,18 @@
  */
 import type { BlockList } from 'node:net';
 import type { Clock } from '#kernel';
-import type { Policy } from '../policy.ts';
 import { compileRewrite } from '../route/rewrite.ts';
 import { Router } from '../route/router.ts';
 import type { GatewayTable, ListenerSettings, NamedRoute } from '../table.ts';
 import { Upstream } from '../upstream/upstream.ts';
-import { ApiKeyPolicy, type KeyRing } from './api-key.ts';
+import { type Plan, planOf } from './plan.ts';
+import { type PolicyParts, routePolicies } from './route-policies.ts';
 import type { RouteStats, Stats } from './stats.ts';
 import type { Watch } from './watch.ts';
 
 export interface LiveRoute {
   readonly named: NamedRoute;
-  readonly policies: readonly Policy[];
+  readonly plan: Plan;
   readonly rewrite: ((params: readonly string[]) => string) | undefined;
   readonly stats: RouteStats;
 }
@@ -38,20 +38,18 @@ export class LiveTable {
   readonly router: Router<LiveRoute>;
   readonly #upstreams = new Map<string, Upstream>();
 
-  constructor(table: GatewayTable, keys: KeyRing, stats: Stats, clock: Clock, previous?: LiveTable) {
+  constructor(table: GatewayTable, parts: PolicyParts, stats: Stats, previous?: LiveTable) {
     const left = new Map(previous?.upstreams());
     for (const { name, spec } of table.upstreams) {
       const before = left.get(name);
       left.delete(name);
       const same = before !== undefined && JSON.stringify(before.spec) === JSON.stringify(spec);
-      this.#upstreams.set(name, same ? before : new Upstream(name, spec, clock, before));
+      this.#upstreams.set(name, same ? before : new Upstream(name, spec, parts.clock, before));
     }
     for (const gone of left.values()) gone.retire();
-    const apiKey = new ApiKeyPolicy(keys);
     this.router = new Router(table.routes, (named) => ({
       named,
-      // In the order in which they are asked.
-      policies: named.spec.auth === 'key' ? [apiKey] : [],
+      plan: planOf(routePolicies(named, parts)),
       rewrite: compileRewrite(named.spec.path, named.spec.rewrite),
       stats: stats.route(named.name),
     }));

@@ -1,7 +1,8 @@
-/** Coded refusals as problem documents, and what errors of connections to upstreams mean. */
+/** Answers of the gateway's own, coded refusals as problem documents, and what errors of connections to upstreams mean. */
 import type { HttpResponse } from 'uWebSockets.js';
 import { answerStatus } from '#http1';
 import { SluiceError, toProblem } from '#kernel';
+import type { WholeAnswer } from '../policy.ts';
 
 const RETRY_AFTER_S = '1';
 
@@ -20,6 +21,22 @@ export function writeProblem(
   if (error.status === 503 || error.status === 429) res.writeHeader('retry-after', RETRY_AFTER_S);
   for (let i = 0; i < extra.length; i += 2) res.writeHeader(extra[i] as string, extra[i + 1] as string);
   if (method === 'HEAD') res.endWithoutBody(Buffer.byteLength(body), close);
+  else res.end(body, close);
+}
+
+/** Must be called in a cork. @param extra names and values of further headers */
+export function writeWhole(
+  res: HttpResponse,
+  { status, headers, body }: WholeAnswer,
+  method: string,
+  close: boolean,
+  extra: readonly string[],
+): void {
+  res.writeStatus(answerStatus(status));
+  for (let i = 0; i < headers.length; i += 2) res.writeHeader(headers[i] as string, headers[i + 1] as string | Buffer);
+  for (let i = 0; i < extra.length; i += 2) res.writeHeader(extra[i] as string, extra[i + 1] as string);
+  if (status === 204 || status === 304) res.endWithoutBody(undefined, close);
+  else if (method === 'HEAD') res.endWithoutBody(body.length, close);
   else res.end(body, close);
 }
 

@@ -1,8 +1,10 @@
 /**
  * The body of a request on its way to the upstream. A small one of known length is gathered first, and can then be sent
- * again to another target; any other is streamed: while the upstream does not take it, the client is not read.
+ * again to another target, and so is one that a policy wants to see whole; any other is streamed: while the upstream
+ * does not take it, the client is not read.
  *
- *   gathering ── last byte ──▶ ready(Buffer)              streaming: ready(Readable) at once, then bytes as they come
+ *   gathering ── last byte ──▶ ready, `gathered`        streaming: ready at once, then bytes as they come
+ *       └── more than is gathered ──▶ ready, streaming
  */
 
 import type { HttpResponse } from 'uWebSockets.js';
@@ -25,34 +27,45 @@ export interface BodyEvents {
 export class RequestBody {
   /** All of it has come. */
   whole = false;
-  /** It can be sent again. */
-  readonly replayable: boolean;
   readonly #res: HttpResponse;
   readonly #events: BodyEvents;
   readonly #bytesMax: number;
-  #received = 0;
+  readonly #gatheredBytesMax: number;
+  /** Bytes that came so far. */
+  received = 0;
   #gathered: Buffer[] = [];
   #stream: Readable | undefined;
   #paused = false;
   #over = false;
 
-  /** Must be made before the request's callback returns. */
-  constructor(res: HttpResponse, length: number, bytesMax: number, events: BodyEvents) {
+  /**
+   * Must be made before the request's callback returns.
+   * @param policyBytesMax so much of it is gathered for policies, whatever its length
+   */
+  constructor(res: HttpResponse, length: number, bytesMax: number, policyBytesMax: number, events: BodyEvents) {
     this.#res = res;
     this.#events = events;
     this.#bytesMax = bytesMax;
-    this.replayable = length !== CHUNKED && length <= GATHERED_BYTES_MAX;
-    if (!this.replayable) {
-      this.#stream = new Readable({ highWaterMark: STREAM_BYTES, read: () => this.#wanted() });
-      // An attempt that fails destroys the stream with its error; the exchange hears of it from the attempt.
-      this.#stream.on('error', () => undefined);
-    }
+    this.#gatheredBytesMax = length === CHUNKED ? policyBytesMax : Math.max(GATHERED_BYTES_MAX, policyBytesMax);
+    if (this.#gatheredBytesMax === 0 || length > this.#gatheredBytesMax) this.#stream = this.#open();
     res.onData((chunk, isLast) => this.#data(chunk, isLast));
   }
 
-  /** What undici is given; for a gathered body only after `ready`. */
-  source(): Buffer | Readable {
-    return this.#stream ?? Buffer.concat(this.#gathered);
+  #open(): Readable {
+    const stream = new Readable({ highWaterMark: STREAM_BYTES, read: () => this.#wanted() });
+    // An attempt that fails destroys the stream with its error; the exchange hears of it from the attempt.
+    stream.on('error', () => undefined);
+    return stream;
+  }
+
+  /** It streams, and can be sent once only. */
+  get stream(): Readable | undefined {
+    return this.#stream;
+  }
+
+  /** All of it; to be asked after `ready` of a body that does not stream. */
+  gathered(): Buffer {
+    return this.#gathered.length === 1 ? (this.#gathered[0] as Buffer) : Buffer.concat(this.#gathered);
   }
 
   /** The client is gone, or the answer is: no native call may follow. */
@@ -64,8 +77,8 @@ export class RequestBody {
 
   #data(chunk: ArrayBuffer, isLast: boolean): void {
     if (this.#over) return;
-    this.#received += chunk.byteLength;
-    if (this.#received > this.#bytesMax) {
+    this.received += chunk.byteLength;
+    if (this.received > this.#bytesMax) {
       this.#events.failed(new SluiceError('REQUEST_TOO_LARGE', `the body has more than ${this.#bytesMax} bytes`));
       return;
     }
@@ -75,7 +88,8 @@ export class RequestBody {
     this.#events.progress();
     if (this.#stream === undefined) {
       if (copy !== undefined) this.#gathered.push(copy);
-      if (isLast) this.#events.ready();
+      if (this.received > this.#gatheredBytesMax) this.#spill(isLast);
+      else if (isLast) this.#events.ready();
       return;
     }
     const room = copy === undefined || this.#stream.push(copy);
@@ -84,6 +98,20 @@ export class RequestBody {
       this.#paused = true;
       this.#res.pause();
     }
+  }
+
+  /** More came than is gathered: what is there becomes the beginning of a stream. */
+  #spill(isLast: boolean): void {
+    const stream = this.#open();
+    this.#stream = stream;
+    for (const chunk of this.#gathered) stream.push(chunk);
+    this.#gathered = [];
+    if (isLast) stream.push(null);
+    else {
+      this.#paused = true;
+      this.#res.pause();
+    }
+    this.#events.ready();
   }
 
   #wanted(): void {

@@ -28,7 +28,11 @@ export class RequestHead implements GatewayRequest {
   path: string;
   params: readonly string[] = [];
   client: GatewayRequest['client'];
+  claims: GatewayRequest['claims'];
+  upstreamTarget: string | undefined;
+  body: Buffer | undefined;
   readonly spent = new Set<string>();
+  readonly upstreamHeaders: string[] = [];
   readonly answerHeaders: string[] = [];
   /** The framing is in doubt: the connection must not be used on. */
   readonly ambiguous: SluiceError | undefined;
@@ -37,6 +41,7 @@ export class RequestHead implements GatewayRequest {
   #live: LiveRoute | undefined;
   #origin: Origin | undefined;
   #via = '';
+  #notes: Map<string, string | number> | undefined;
 
   constructor(res: HttpResponse, req: HttpRequest, host: ListenerHost) {
     this.#host = host;
@@ -82,6 +87,11 @@ export class RequestHead implements GatewayRequest {
     return (this.#live as LiveRoute).named;
   }
 
+  get notes(): Map<string, string | number> {
+    this.#notes ??= new Map();
+    return this.#notes;
+  }
+
   header(name: string): string | undefined {
     const headers = this.headers;
     for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];
@@ -101,6 +111,7 @@ export class RequestHead implements GatewayRequest {
 
   /** What the upstream is asked for. */
   target(): string {
+    if (this.upstreamTarget !== undefined) return this.upstreamTarget;
     const live = this.#live as LiveRoute;
     const path = live.rewrite === undefined ? this.path : live.rewrite(this.params);
     return this.query === '' ? path : `${path}?${this.query}`;
@@ -112,6 +123,7 @@ export class RequestHead implements GatewayRequest {
     for (const piece of this.#where().headers) out.push(piece);
     out.push('via', this.#via);
     if (this.client !== undefined) out.push(CLIENT_HEADER, this.client.name);
+    for (const piece of this.upstreamHeaders) out.push(piece);
     return out;
   }
 }

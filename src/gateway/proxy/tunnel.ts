@@ -11,13 +11,13 @@ import type { WebSocket as ClientSocket, HttpRequest, HttpResponse, us_socket_co
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import { asSluiceError, SluiceError } from '#kernel';
-import { checkAll } from '../policy.ts';
+import { firstVerdict, type Verdict } from '../policy.ts';
 import { AddressRule, guardedLookup } from '../upstream/address.ts';
 import type { Target } from '../upstream/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { chooseUpstream, hashKey } from './choice.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
-import { upstreamError, writeProblem } from './problem.ts';
+import { upstreamError, writeProblem, writeWhole } from './problem.ts';
 import { RequestHead } from './request-head.ts';
 
 const GOING_AWAY = 1001;
@@ -62,7 +62,7 @@ export class Tunnel {
       return;
     }
     client.send(data, binary);
-    if (client.getBufferedAmount() > this.#host.settings.socketBufferBytesMax) this.#upstream.pause();
+    if (client.getBufferedAmount() > this.#host.settings.limits.socketBufferBytesMax) this.#upstream.pause();
   }
 
   drained(): void {
@@ -73,7 +73,7 @@ export class Tunnel {
     if (this.#closed) return;
     // The native buffer is dead after this call.
     this.#upstream.send(Buffer.from(message.slice(0)), { binary });
-    if (this.#upstream.bufferedAmount > this.#host.settings.socketBufferBytesMax) {
+    if (this.#upstream.bufferedAmount > this.#host.settings.limits.socketBufferBytesMax) {
       this.#client?.end(TRY_AGAIN, 'the upstream takes it too slowly');
     }
   }
@@ -120,9 +120,15 @@ export function upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_
     // In a later turn, as the exchange does, and for the same reason.
     setImmediate(() => res.cork(() => writeProblem(res, error, head.method, true, head.answerHeaders)));
   };
-  const proceed = (refusal: SluiceError | undefined) => {
+  const proceed = (verdict: Verdict) => {
     if (gone) return;
-    if (refusal !== undefined) return refuse(refusal);
+    if (verdict instanceof SluiceError) return refuse(verdict);
+    if (verdict !== undefined) {
+      gone = true;
+      live?.stats.ended(verdict.status, host.clock.monotonic() - startedAt);
+      setImmediate(() => res.cork(() => writeWhole(res, verdict, head.method, true, head.answerHeaders)));
+      return;
+    }
     upstreamSocket = connectUpstream(head, host, refuse, (socket, protocol, release) => {
       if (gone) return socket.terminate();
       gone = true;
@@ -135,7 +141,7 @@ export function upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_
   try {
     live = head.resolve();
     if (!live.named.spec.websocket) throw new SluiceError('UPGRADE_REFUSED', 'this route takes no WebSockets');
-    const verdict = checkAll(live.policies, head);
+    const verdict = firstVerdict(live.plan.heads, ({ step }) => step.check(head));
     if (verdict instanceof Promise) verdict.then(proceed, refuse);
     else proceed(verdict);
   } catch (error) {
@@ -213,7 +219,7 @@ function open(head: RequestHead, { spec }: Upstream, target: Target, host: Liste
       perMessageDeflate: false,
       followRedirects: false,
       handshakeTimeout: headers_ms,
-      maxPayload: host.settings.messageBytesMax,
+      maxPayload: host.settings.limits.gatewayMessageBytesMax,
     },
   );
 }

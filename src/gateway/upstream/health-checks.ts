@@ -1,7 +1,7 @@
 /** Asks every target of an upstream at intervals, and keeps its health record. One for each upstream that wants it. */
 import type { Pool } from 'undici';
 import type { Clock } from '#kernel';
-import type { UpstreamSpec } from '#resource';
+import type { UpstreamSpec } from '../kinds/upstream-kind.ts';
 import type { Target } from './target.ts';
 
 export class HealthChecks {

@@ -3,7 +3,7 @@
  * long as tables name it with the same way of connecting.
  */
 import { Pool } from 'undici';
-import type { UpstreamSpec } from '#resource';
+import type { UpstreamSpec } from '../kinds/upstream-kind.ts';
 import { AddressRule, guardedLookup } from './address.ts';
 import { type Choice, hashText, peakMean } from './balance.ts';
 import { Breaker, HealthRecord } from './breaker.ts';

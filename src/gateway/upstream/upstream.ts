@@ -3,7 +3,7 @@
  * repeats out of a budget. Threads do not share what they learn; each sees enough to judge by itself.
  */
 import type { Clock } from '#kernel';
-import type { UpstreamSpec } from '#resource';
+import type { UpstreamSpec } from '../kinds/upstream-kind.ts';
 import { BALANCES, type Balance } from './balance.ts';
 import { RetryBudget } from './breaker.ts';
 import { HealthChecks } from './health-checks.ts';

@@ -3,7 +3,7 @@
  * effect is handed in.
  */
 import { z } from 'zod';
-import type { Kind, Spec } from './document.ts';
+import type { Kind, Spec } from '#resource';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { Kind, Spec } from './document.ts';
+import type { Kind, Spec } from '#resource';
 
 const MINUTE_MS = 60_000;
 
