@@ -5,6 +5,13 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { Header, LogRecord } from '#record';
 
+const QUOTE = 0x22;
+const BRACE = 0x7b;
+const BRACKET = 0x5b;
+const MINUS = 0x2d;
+/** Of `true`, `false` and `null`. */
+const LONGEST_NAME = 5;
+
 /** @param lead members that come first, e.g. `"partition":3,` */
 export function recordJson(record: LogRecord, lead = ''): string {
   const { key, value, headers } = record;
@@ -21,7 +28,7 @@ function keyMember(key: Uint8Array | null): string {
 
 function valueMember(value: Uint8Array | null): string {
   if (value === null) return '"value":null';
-  const text = textOf(value);
+  const text = mayBeJson(value) ? textOf(value) : undefined;
   return text !== undefined && isJson(text) ? `"value":${oneLine(text)}` : `"value_base64":"${base64(value)}"`;
 }
 
@@ -37,6 +44,32 @@ function textOf(bytes: Uint8Array): string | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (isAscii(view)) return view.toString('latin1');
   return isUtf8(view) ? view.toString('utf8') : undefined;
+}
+
+/**
+ * False for most of what is not JSON, by its first and last byte. What a parser refuses it keeps a script of, in the
+ * part of the heap that is collected last: readers of values in no JSON would fill it.
+ */
+function mayBeJson(bytes: Uint8Array): boolean {
+  let from = 0;
+  let to = bytes.length - 1;
+  while (from <= to && isBlank(bytes[from])) from++;
+  while (to > from && isBlank(bytes[to])) to--;
+  const first = bytes[from] ?? 0;
+  const last = bytes[to] ?? 0;
+  if (first === QUOTE) return last === QUOTE && to > from;
+  if (first === BRACE) return last === BRACE + 2;
+  if (first === BRACKET) return last === BRACKET + 2;
+  if (first === MINUS || isDigit(first)) return isDigit(last);
+  return to - from < LONGEST_NAME && (first === 0x74 || first === 0x66 || first === 0x6e);
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
 }
 
 function isJson(text: string): boolean {

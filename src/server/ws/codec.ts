@@ -8,6 +8,7 @@ import type { HandedRecord } from '#log';
 import { iterateBatches, iterateRecords, type LogRecord } from '#record';
 import { recordJson } from '../read/record-json.ts';
 import { PackWriter, packedText } from './pack-writer.ts';
+import { TextWriter } from './text-writer.ts';
 
 export type Message = Readonly<Record<string, unknown>>;
 
@@ -73,28 +74,47 @@ export class JsonCodec implements Codec {
     return gathered.length === 1 ? gathered[0] : `[${gathered.join(',')}]`;
   }
 
-  records(delivery: Delivery): string {
+  records(delivery: Delivery): Uint8Array {
     const { subscription, partition, offset, next } = delivery;
-    const records: string[] = [];
+    frameText.reset();
+    frameText.text(
+      `{"op":"records","sub":${subscription},"partition":${partition},"offset":${offset},"next":${next},"records":[`,
+    );
+    let between = '';
     for (const { at } of iterateBatches(delivery.batches)) {
       for (const record of iterateRecords(delivery.batches, at)) {
-        if (record.offset >= offset && record.offset < next) records.push(recordJson(record));
+        if (record.offset < offset || record.offset >= next) continue;
+        frameText.text(between);
+        frameText.text(recordJson(record));
+        between = ',';
       }
     }
-    return `{"op":"records","sub":${subscription},"partition":${partition},"offset":${offset},"next":${next},"records":[${records.join(',')}]}`;
+    frameText.text(']}');
+    return frameText.bytes();
   }
 
-  handed(subscription: number, handed: readonly HandedRecord[]): string {
-    const records = handed.map(({ partition, attempt, record }) => {
-      return recordJson(record, `"partition":${partition},"attempt":${attempt},`);
-    });
-    return `{"op":"records","sub":${subscription},"records":[${records.join(',')}]}`;
+  handed(subscription: number, handed: readonly HandedRecord[]): Uint8Array {
+    frameText.reset();
+    frameText.text(`{"op":"records","sub":${subscription},"records":[`);
+    let between = '';
+    for (const { partition, attempt, record } of handed) {
+      frameText.text(between);
+      frameText.text(recordJson(record, `"partition":${partition},"attempt":${attempt},`));
+      between = ',';
+    }
+    frameText.text(']}');
+    return frameText.bytes();
   }
 
-  batches(delivery: Delivery): string {
+  batches(delivery: Delivery): Uint8Array {
     const { subscription, partition, offset, next, count, batches } = delivery;
-    const batch = Buffer.from(batches.buffer, batches.byteOffset, batches.length).toString('base64');
-    return JSON.stringify({ op: 'records', sub: subscription, partition, offset, next, count, batch });
+    frameText.reset();
+    frameText.text(
+      `{"op":"records","sub":${subscription},"partition":${partition},"offset":${offset},"next":${next},"count":${count},"batch":"`,
+    );
+    frameText.base64(batches);
+    frameText.text('"}');
+    return frameText.bytes();
   }
 }
 
@@ -122,6 +142,7 @@ const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', copyBuffers: false });
 /** Shared by all connections: a frame is sent before the next one is written. */
 const frameWriter = new PackWriter(FRAME_BYTES * 8);
+const frameText = new TextWriter(FRAME_BYTES * 8);
 
 export class MsgpackCodec implements Codec {
   readonly name = 'msgpack';

@@ -25,7 +25,7 @@ const MSGPACK_PROTOCOL = 'sluice.v1.msgpack';
 
 export function attachWebSocket(app: TemplatedApp, context: ServerContext): WebSocketSide {
   const sessions = new Set<Session>();
-  const metrics = webSocketMetrics(context.metrics, () => sessions.size);
+  const metrics = webSocketMetrics(context.metrics, sessions);
   let allGone: (() => void) | undefined;
   app.ws<SessionData>(PATH, {
     maxPayloadLength: context.limits.messageBytesMax,

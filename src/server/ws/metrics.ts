@@ -1,5 +1,6 @@
 /** What the WebSocket side counts. */
 import type { Counter, Metrics } from '#kernel';
+import type { Session } from './session.ts';
 
 export interface WebSocketMetrics {
   readonly produces: Counter;
@@ -9,8 +10,13 @@ export interface WebSocketMetrics {
   readonly errors: Counter;
 }
 
-export function webSocketMetrics(metrics: Metrics, connections: () => number): WebSocketMetrics {
-  metrics.gauge('sluice_ws_connections', 'Open WebSocket connections', connections);
+export function webSocketMetrics(metrics: Metrics, sessions: ReadonlySet<Session>): WebSocketMetrics {
+  metrics.gauge('sluice_ws_connections', 'Open WebSocket connections', () => sessions.size);
+  metrics.gauge('sluice_ws_buffered_bytes', 'Bytes that wait in the server for sockets to take them', () => {
+    let bytes = 0;
+    for (const session of sessions) bytes += session.bufferedBytes;
+    return bytes;
+  });
   return {
     produces: metrics.counter('sluice_ws_produce_messages_total', 'Produce messages received'),
     delivered: metrics.counter('sluice_ws_records_delivered_total', 'Records sent to subscriptions'),

@@ -49,9 +49,14 @@ export class Session {
     return this.#socket === undefined;
   }
 
-  /** Whether a subscription may send: the socket's own buffer is bounded by this. */
+  /** What the socket has not taken yet. */
+  get bufferedBytes(): number {
+    return this.#socket?.getBufferedAmount() ?? 0;
+  }
+
+  /** Whether a subscription may send: `socketBufferBytesMax` and one frame is what a reader that stands still holds. */
   get writable(): boolean {
-    return this.#socket !== undefined && this.#socket.getBufferedAmount() < this.#context.limits.socketBufferBytesMax;
+    return this.#socket !== undefined && this.bufferedBytes < this.#context.limits.socketBufferBytesMax;
   }
 
   opened(socket: WebSocket<SessionData>): void {
