@@ -84,6 +84,11 @@ export class BatchReader {
     this.#reader = new ByteReader(this.#records, 0, this.#records.length);
   }
 
+  /** What it holds in memory: the records, decompressed. */
+  get bytes(): number {
+    return this.#records.length;
+  }
+
   /** Undefined where the batch has no record of that offset. @throws BATCH_MALFORMED */
   read(offset: number): LogRecord | undefined {
     const delta = offset - this.header.baseOffset;

@@ -3,7 +3,7 @@
  * became free, reading ahead when none is; of the members who may be given more, the one that has least.
  *
  * Reading on behind busy keys is worth it only where other keys are. While records are being handed out, and what was
- * read brought no free key, the next read waits a little; when nothing goes out, it does not.
+ * read brought no free key, the next read waits a little; when nothing has gone out for a while, it does not.
  *
  * What is bounded, and what happens then: records out or away (`queueHeldRecordsMax`): nothing new goes out. Offsets
  * read ahead (`queueWindowRecordsMax`), delayed records (`queueDelayedRecordsMax`): reading stops until there are fewer.
@@ -19,7 +19,7 @@ import type { QueuePartition, QueueTotals } from './queue-partition.ts';
 const TURN_RECORDS = 512;
 const TURN_BYTES = 256 * 1024;
 const TURN_READS = 4;
-/** Between two reads that bring nothing, at most. */
+/** Between two reads that bring nothing, at most; and how long nothing goes out until they do not wait. */
 const READ_PAUSE_MS_MAX = 10;
 /** Members looked at for the one that has least. */
 const CHOICES = 8;
@@ -45,8 +45,7 @@ export class HandOut {
   /** Reads in a row that brought no free lane. */
   #vain = 0;
   #readAt = 0;
-  /** Records since the last read. */
-  #handed = 0;
+  #handedAt = Number.NEGATIVE_INFINITY;
   #pauseMs = 0;
 
   constructor(parts: HandOutParts) {
@@ -95,7 +94,7 @@ export class HandOut {
       metrics.handedOut.add();
       if (held.failures > 0) metrics.redelivered.add();
       records++;
-      this.#handed++;
+      this.#handedAt = monotonic;
       bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
     }
     for (const member of served) deliver(member);
@@ -133,20 +132,22 @@ export class HandOut {
       this.#readsLeft--;
       this.#vain = this.#fresh.size > 0 ? 0 : this.#vain + 1;
       this.#readAt = monotonic;
-      this.#handed = 0;
       return true;
     }
     return false;
   }
 
   #isPausing(monotonic: number): boolean {
-    if (this.#vain === 0 || this.#handed === 0) return false;
+    if (this.#vain === 0 || monotonic - this.#handedAt > READ_PAUSE_MS_MAX) return false;
     const pauseMs = this.#readAt + Math.min(READ_PAUSE_MS_MAX, 2 ** this.#vain) - monotonic;
     if (pauseMs <= 0) return false;
     this.#pauseMs = pauseMs;
-    // The next turn reads, unless there is something to hand out before.
-    this.#handed = 0;
     return true;
+  }
+
+  /** The time that `turn` named is over, whatever a clock says. */
+  rested(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
   }
 
   #isFull(partitions: readonly QueuePartition[]): boolean {

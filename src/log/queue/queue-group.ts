@@ -345,6 +345,7 @@ export class QueueGroup {
     this.#timer = setTimeout(
       () => {
         this.#timerAt = Number.POSITIVE_INFINITY;
+        this.#handOut.rested();
         this.wake();
       },
       Math.max(1, Math.ceil(waitMs)),

@@ -1,6 +1,7 @@
 /**
  * The records of a partition that were read ahead, by batch, each until it is handed out. What there is no room for is
- * let go, oldest first, and read again when its turn comes: by itself, with its batch kept at hand for the next.
+ * let go, oldest first, and read again when its turn comes: by itself, with the last such batches kept at hand, since
+ * lanes of the same age go on in the same places.
  */
 import { SluiceError } from '#kernel';
 import { BatchReader, batchByteLength, batchNextOffset, iterateBatches, iterateRecords, type LogRecord } from '#record';
@@ -8,6 +9,8 @@ import type { Partition } from '../contract.ts';
 
 /** What a decoded record costs beyond its bytes, about. */
 const RECORD_OVERHEAD_BYTES = 400;
+/** Of the batches at hand, together; one is kept however large it is. */
+const AT_HAND_BYTES_MAX = 512 * 1024;
 /** Emptied blocks are taken out of the list when there are so many, and half of it. */
 const EMPTIED_MAX = 64;
 
@@ -74,8 +77,8 @@ export class RecordBlocks {
   #emptied = 0;
   /** Records kept one by one. */
   readonly #single = new Map<number, LogRecord>();
-  /** The batch of the last record that was read by itself. */
-  #last: BatchReader | undefined;
+  /** Batches of which records were read by themselves, the one used last at the end. */
+  #atHand: BatchReader[] = [];
   bytes = 0;
 
   /** @param report is told of what is gone or damaged where a record should be */
@@ -134,8 +137,9 @@ export class RecordBlocks {
     this.#emptied = 0;
   }
 
-  /** Lets the oldest block go; how many bytes that were. */
+  /** Lets something go, the oldest; how many bytes that were. */
   evict(): number {
+    if (this.#atHand.length > 0) return this.#drop();
     const oldest = this.#blocks.find(({ live }) => live > 0);
     if (oldest === undefined) return 0;
     const { bytes } = oldest;
@@ -147,21 +151,41 @@ export class RecordBlocks {
 
   /** True when the record can be read without going to the log. */
   isAtHand(offset: number): boolean {
-    if (this.#last === undefined) return false;
-    const { baseOffset, lastOffsetDelta } = this.#last.header;
-    return offset >= baseOffset && offset <= baseOffset + lastOffsetDelta;
+    return this.#atHand.some((batch) => holds(batch, offset));
   }
 
-  /** A record from the log itself; undefined when it is not there any more. @throws SHUTTING_DOWN */
+  /** A record that is not kept; undefined when the log does not have it any more. @throws SHUTTING_DOWN */
   read(offset: number): LogRecord | undefined {
     try {
-      if (!this.isAtHand(offset)) this.#last = this.#load(offset);
-      return this.#last?.read(offset);
+      return this.#batchWith(offset)?.read(offset);
     } catch (error) {
       if (!(error instanceof SluiceError) || error.code === 'SHUTTING_DOWN') throw error;
       this.#report(error);
       return undefined;
     }
+  }
+
+  #batchWith(offset: number): BatchReader | undefined {
+    const at = this.#atHand.findLastIndex((batch) => holds(batch, offset));
+    if (at !== -1) {
+      const [found] = this.#atHand.splice(at, 1);
+      if (found !== undefined) this.#atHand.push(found);
+      return found;
+    }
+    const batch = this.#load(offset);
+    if (batch === undefined) return undefined;
+    let { bytes } = batch;
+    for (const other of this.#atHand) bytes += other.bytes;
+    while (bytes > AT_HAND_BYTES_MAX && this.#atHand.length > 0) bytes -= this.#drop();
+    this.#atHand.push(batch);
+    this.bytes += batch.bytes;
+    return batch;
+  }
+
+  #drop(): number {
+    const bytes = this.#atHand.shift()?.bytes ?? 0;
+    this.bytes -= bytes;
+    return bytes;
   }
 
   #load(offset: number): BatchReader | undefined {
@@ -177,9 +201,13 @@ export class RecordBlocks {
     this.#blocks = [];
     this.#emptied = 0;
     this.#single.clear();
-    this.#last = undefined;
+    this.#atHand = [];
     this.bytes = 0;
   }
+}
+
+function holds({ header: { baseOffset, lastOffsetDelta } }: BatchReader, offset: number): boolean {
+  return offset >= baseOffset && offset <= baseOffset + lastOffsetDelta;
 }
 
 function copyOf({ offset, timestamp, key, value, headers }: LogRecord): LogRecord {

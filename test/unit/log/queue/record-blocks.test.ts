@@ -64,7 +64,21 @@ describe('records read ahead', () => {
     expect(record?.value?.buffer.byteLength).toBeGreaterThan(100);
     blocks.keepOne(record as NonNullable<typeof record>);
     const kept = blocks.take(55);
-    expect([kept, kept?.value?.buffer.byteLength, blocks.bytes]).toEqual([record, 2, 0]);
+    expect([kept, kept?.value?.buffer.byteLength]).toEqual([record, 2]);
+    // The batch is at hand for the next one, until there is no room.
+    expect([blocks.isAtHand(59), blocks.isAtHand(60), blocks.bytes > 0]).toEqual([true, false, true]);
+    blocks.evict();
+    expect([blocks.isAtHand(59), blocks.bytes]).toEqual([false, 0]);
+  });
+
+  it('keep batches at hand up to a bound, those used last', async () => {
+    const partition = await filled();
+    const blocks = new RecordBlocks(partition, () => undefined);
+    const [a, b, c] = [0, 1, 2].map((n) => BATCHES * RECORDS + n) as [number, number, number];
+    for (let n = 0; n < 3; n++) await partition.append(encodeBatch([{ value: new Uint8Array(200_000) }]));
+    for (const offset of [a, b, a, c]) blocks.read(offset);
+    expect([a, b, c].map((offset) => blocks.isAtHand(offset))).toEqual([true, false, true]);
+    expect(blocks.bytes).toBeLessThan(500_000);
   });
 
   it('that are gone from the log are told, and not given', async () => {
