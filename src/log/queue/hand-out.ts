@@ -21,6 +21,8 @@ const TURN_BYTES = 256 * 1024;
 const TURN_READS = 4;
 /** Between two reads that bring nothing, at most; and how long nothing goes out until they do not wait. */
 const READ_PAUSE_MS_MAX = 10;
+/** Batches that single records are read from may go beyond the memory of the window so far until the next read. */
+const SINGLE_READS_SHARE = 1.5;
 /** Members looked at for the one that has least. */
 const CHOICES = 8;
 
@@ -70,6 +72,7 @@ export class HandOut {
     const served = [...open];
     this.#readsLeft = TURN_READS;
     this.#pauseMs = 0;
+    this.#makeRoom(this.#parts.limits.queueWindowBytesMax * SINGLE_READS_SHARE);
     let records = 0;
     let bytes = 0;
     let lane: Lane | undefined;
@@ -121,7 +124,7 @@ export class HandOut {
   /** Reads ahead in the next partition that has more. False: nothing was read. */
   #read(now: number, monotonic: number): boolean {
     const partitions = this.#parts.partitions();
-    if (this.#readsLeft === 0 || this.#isPausing(monotonic) || this.#isFull(partitions)) return false;
+    if (this.#readsLeft === 0 || this.#isPausing(partitions, monotonic) || this.#isFull(partitions)) return false;
     for (let i = 0; i < partitions.length; i++) {
       const partition = partitions[this.#reading++ % partitions.length] as QueuePartition;
       if (partition.atEnd) continue;
@@ -137,8 +140,10 @@ export class HandOut {
     return false;
   }
 
-  #isPausing(monotonic: number): boolean {
+  #isPausing(partitions: readonly QueuePartition[], monotonic: number): boolean {
     if (this.#vain === 0 || monotonic - this.#handedAt > READ_PAUSE_MS_MAX) return false;
+    // Nothing is left behind any key, so that what comes next finds most of them free.
+    if (partitions.every(({ waiting }) => waiting === 0)) return false;
     const pauseMs = this.#readAt + Math.min(READ_PAUSE_MS_MAX, 2 ** this.#vain) - monotonic;
     if (pauseMs <= 0) return false;
     this.#pauseMs = pauseMs;
@@ -151,24 +156,29 @@ export class HandOut {
   }
 
   #isFull(partitions: readonly QueuePartition[]): boolean {
-    const { queueWindowRecordsMax, queueDelayedRecordsMax, queueWindowBytesMax } = this.#parts.limits;
+    const { queueWindowRecordsMax, queueDelayedRecordsMax } = this.#parts.limits;
+    this.#makeRoom(this.#parts.limits.queueWindowBytesMax);
     let waiting = 0;
     let delayed = 0;
-    let bytes = 0;
     for (const partition of partitions) {
       waiting += partition.waiting;
       delayed += partition.delayed.size;
-      bytes += partition.blocks.bytes;
     }
-    while (bytes > queueWindowBytesMax) {
+    return waiting >= queueWindowRecordsMax || delayed >= queueDelayedRecordsMax;
+  }
+
+  #makeRoom(bytesMax: number): void {
+    const partitions = this.#parts.partitions();
+    let bytes = 0;
+    for (const { blocks } of partitions) bytes += blocks.bytes;
+    while (bytes > bytesMax) {
       const before = bytes;
       for (const { blocks } of partitions) {
-        if (bytes <= queueWindowBytesMax) break;
+        if (bytes <= bytesMax) break;
         bytes -= blocks.evict();
       }
       if (bytes === before) break;
     }
-    return waiting >= queueWindowRecordsMax || delayed >= queueDelayedRecordsMax;
   }
 
   /** Index of the one with the fewest records, of some. */

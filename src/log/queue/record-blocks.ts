@@ -11,6 +11,8 @@ import type { Partition } from '../contract.ts';
 const RECORD_OVERHEAD_BYTES = 400;
 /** Of the batches at hand, together; one is kept however large it is. */
 const AT_HAND_BYTES_MAX = 512 * 1024;
+/** They are looked through one by one. */
+const AT_HAND_BATCHES_MAX = 64;
 /** Emptied blocks are taken out of the list when there are so many, and half of it. */
 const EMPTIED_MAX = 64;
 
@@ -176,7 +178,9 @@ export class RecordBlocks {
     if (batch === undefined) return undefined;
     let { bytes } = batch;
     for (const other of this.#atHand) bytes += other.bytes;
-    while (bytes > AT_HAND_BYTES_MAX && this.#atHand.length > 0) bytes -= this.#drop();
+    while (this.#atHand.length > 0 && (bytes > AT_HAND_BYTES_MAX || this.#atHand.length >= AT_HAND_BATCHES_MAX)) {
+      bytes -= this.#drop();
+    }
     this.#atHand.push(batch);
     this.bytes += batch.bytes;
     return batch;
