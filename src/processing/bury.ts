@@ -1,11 +1,12 @@
 /** A record that was given up on, as the dead letter it becomes: its bytes copied, with all that is known of why. */
+import type { DeadLetter } from '#log';
 import type { Header } from '#record';
 import type { Flow } from './flow.ts';
-import type { DeadLetter, DeadNotice } from './task.ts';
+import type { DeadNotice } from './task.ts';
 
 /** `source` is who gave up, `at` when. */
 export function bury(source: string, at: number, flow: Flow, notice: DeadNotice): DeadLetter {
-  const { code, message, stack = null, attempts } = notice;
+  const { code, message, stack, attempts } = notice;
   return {
     topic: flow.topic,
     partition: flow.partition,
@@ -18,7 +19,7 @@ export function bury(source: string, at: number, flow: Flow, notice: DeadNotice)
     attempts,
     code,
     message,
-    stack,
+    ...(stack === undefined ? {} : { stack }),
     at,
   };
 }

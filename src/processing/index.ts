@@ -7,7 +7,6 @@ export { stateSpaceOf } from './runtime/settings.ts';
 export { settingsOf } from './runtime/spec.ts';
 export { MaterialisedTable } from './table.ts';
 export {
-  type DeadLetter,
   type DeadNotice,
   type InstanceOptions,
   type OutputBatch,

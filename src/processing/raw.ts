@@ -3,7 +3,7 @@
  * a chunk stays in place until it is done.
  */
 import { encodeUtf8, SluiceError } from '#kernel';
-import { asBuffer } from '#log';
+import { asBuffer, type DeadLetter } from '#log';
 import { type Header, iterateBatches, RecordCursor } from '#record';
 import type { Definition, EmittedRecord, RawBatch, RawContext, RawState } from './define.ts';
 import { Flow } from './flow.ts';
@@ -12,7 +12,7 @@ import type { Run } from './run.ts';
 import type { Serde } from './serdes.ts';
 import type { Store } from './state/store.ts';
 import type { StreamRecord } from './stream.ts';
-import type { DeadLetter, TaskInput } from './task.ts';
+import type { TaskInput } from './task.ts';
 import { type Graph, invalid } from './topology/graph.ts';
 
 const STATE = 'raw';

@@ -3,11 +3,11 @@
  * record is always read one ahead, so that inputs can be merged by time.
  */
 import { EMPTY } from '#kernel';
-import { asBuffer } from '#log';
+import { asBuffer, type DeadLetter } from '#log';
 import { type BatchHeader, RecordCursor } from '#record';
 import { Flow } from './flow.ts';
 import type { Serde } from './serdes.ts';
-import type { DeadLetter, DeadNotice, TaskInput } from './task.ts';
+import type { DeadNotice, TaskInput } from './task.ts';
 
 /** What an instance asks of an input at the end of a run. */
 export interface RunInput {

@@ -3,7 +3,7 @@
  * plain data and bytes, so that a result can be transferred between threads.
  */
 import type { ErrorCode, Limits } from '#kernel';
-import type { Header } from '#record';
+import type { DeadLetter } from '#log';
 import type { Definition } from './define.ts';
 
 export interface TaskInput {
@@ -48,25 +48,6 @@ export interface OutputBatch {
   readonly count: number;
 }
 
-/** A record for the dead-letter topic, with all that is known of it. Its bytes are its own. */
-export interface DeadLetter {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: readonly Header[];
-  readonly timestamp: number;
-  /** Who gave up on it: `processor:<name>`. */
-  readonly source: string;
-  readonly attempts: number;
-  readonly code: string;
-  readonly message: string;
-  readonly stack: string | null;
-  /** Epoch milliseconds. */
-  readonly at: number;
-}
-
 export interface RunResult {
   /** The next offset of each input of the task. */
   readonly next: readonly number[];
@@ -75,6 +56,7 @@ export interface RunResult {
   readonly outputs: readonly OutputBatch[];
   /** One block of changes (see `#log`), alone in its ArrayBuffer; null when nothing changed. */
   readonly state: Uint8Array | null;
+  /** Their bytes are their own. */
   readonly dead: readonly DeadLetter[];
   /** Event time up to which everything is taken to be in; null until every input had a record. */
   readonly watermark: number | null;

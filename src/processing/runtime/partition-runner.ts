@@ -196,9 +196,9 @@ export class PartitionRunner {
     const { name, parts, counts } = this.#options;
     const { log } = parts;
     const letters = await Promise.all(
-      dead.map(async ({ stack, ...letter }) => ({
+      dead.map(async (letter) => ({
         partition: await ensureDeadTopic(log, letter.topic),
-        batch: deadLetterBatch(stack === null ? letter : { ...letter, stack }, parts.limits),
+        batch: deadLetterBatch(letter, parts.limits),
       })),
     );
     const moved = inputs.flatMap(({ topic, partition }, i) =>

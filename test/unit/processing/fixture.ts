@@ -3,9 +3,8 @@
  * they are stepped past, runs cut anywhere, faults in the middle of runs, a new instance loaded from what was stored.
  */
 import { type Limits, resolveLimits } from '#kernel';
-import { iterateStateBlock } from '#log';
+import { type DeadLetter, iterateStateBlock } from '#log';
 import {
-  type DeadLetter,
   type DeadNotice,
   type Definition,
   Instance,

@@ -142,7 +142,6 @@ describe('a fault', () => {
         attempts: 5,
         code: 'PROCESSOR_FAILED',
         message: 'two',
-        stack: null,
         at: 1_000,
       },
     ]);
