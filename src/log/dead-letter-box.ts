@@ -4,9 +4,9 @@
  * in the same commit as the record that is sent again. What is done from the beginning on is trimmed away.
  * Called by the server's routes. Changes run one after the other, so that no letter is sent twice.
  */
-import { type Limits, SluiceError } from '#kernel';
+import { encodeUtf8, type Limits, SluiceError } from '#kernel';
 import { encodeBatch, type LogRecord, partitionForKey, type RecordInput } from '#record';
-import type { Appended, Log, Partition } from './contract.ts';
+import type { Appended, Log, Partition, StateChange } from './contract.ts';
 import { type DeadLetter, deadTopicName, readDeadLetter, topicOfDead, valueOmitted } from './dead-letters.ts';
 import type { DonePages } from './queue/done-pages.ts';
 import { pageState, storedPages } from './queue/queue-state.ts';
@@ -37,6 +37,7 @@ export interface Selection {
 }
 
 const SPACE = 'dead-letters';
+const BASES = 'dead-letter-bases';
 const READ_BYTES = 1024 * 1024;
 /** Letters of one commit. */
 const COMMIT_LETTERS = 64;
@@ -214,13 +215,15 @@ export class DeadLetterBox {
     const changes = pages.takeChanges();
     let appended: Appended[];
     try {
-      appended = await this.#log.commit({ appends, state: pageState(SPACE, partition, changes) });
+      const base = pages.base > partition.start ? [baseChange(partition, pages.base)] : [];
+      appended = await this.#log.commit({ appends, state: [...pageState(SPACE, partition, changes), ...base] });
     } catch (error) {
       pages.giveBack(changes);
       for (const id of ids) pages.reopen(id, undefined);
       throw error;
     }
-    if (pages.base > partition.start) await partition.trim(Math.min(pages.base, partition.durable));
+    // What is done is done, trimmed away or not; what stays is trimmed with the next change.
+    if (pages.base > partition.start) await partition.trim(pages.base).catch(() => undefined);
     return appended;
   }
 
@@ -231,7 +234,7 @@ export class DeadLetterBox {
   #pagesOf(partition: Partition): DonePages {
     let pages = this.#pages.get(partition);
     if (pages === undefined) {
-      pages = storedPages(this.#log, SPACE, partition, partition.start);
+      pages = storedPages(this.#log, SPACE, partition, storedBase(this.#log, partition));
       this.#pages.set(partition, pages);
     }
     pages.raiseBase(partition.start);
@@ -243,6 +246,16 @@ export class DeadLetterBox {
     this.#changing = done.catch(() => undefined);
     return done;
   }
+}
+
+/** Up to where all letters are done: durable with the records that are sent again, which a trim behind it is not. */
+function baseChange({ topic }: Partition, base: number): StateChange {
+  return { space: BASES, key: String(topic.id), value: encodeUtf8(String(base)) };
+}
+
+function storedBase(log: Log, { topic, start }: Partition): number {
+  const stored = log.getState(BASES, String(topic.id));
+  return stored === undefined ? start : Math.max(start, Number(Buffer.from(stored)));
 }
 
 function boxed(record: LogRecord): BoxedLetter | undefined {

@@ -148,6 +148,20 @@ export function describeDeadLetters(fixture: LogFixture): void {
       expect([...valuesOf(log.partition('t', 0)), ...valuesOf(log.partition('t', 1))]).toEqual(['v0', 'v2', 'v1']);
     });
 
+    it('knows for good that a letter is done, also where it could not be trimmed away', async () => {
+      const log = await withLetters(3);
+      const dead = log.partition('sys.dead.t', 0);
+      dead.trim = () => Promise.reject(new SluiceError('DISK_FULL'));
+      expect(await boxOf(log).retryAll('t')).toBe(3);
+      expect([dead.start, ids(boxOf(log)), boxOf(log).list()]).toEqual([0, [], []]);
+      const opened = fixture.reopen === undefined ? log : await fixture.reopen(log);
+      expect(await boxOf(opened).retryAll('t')).toBe(0);
+      await opened.partition('sys.dead.t', 0).append(deadLetterBatch(letter(3), limits));
+      await boxOf(opened).dropAll('t');
+      expect(ids(boxOf(opened))).toEqual([]);
+      if (fixture.reopen !== undefined) expect(opened.partition('sys.dead.t', 0).start).toBe(4);
+    });
+
     it('sends a record with its own time, or with the present where retention would take it at once', async () => {
       const log = await withLetters(1);
       await log.updateTopic('t', { retentionMs: 60_000 });
