@@ -1,6 +1,6 @@
 /** `sluice dead`: records that were given up, why, and sending them again or letting them go. */
 import { Command } from 'commander';
-import type { DeadLetterDocument } from '#client';
+import type { Admin, DeadLetterDocument } from '#client';
 import { SluiceError } from '#kernel';
 import { adminOf, globals } from '../connect.ts';
 import { print, printJson, table } from '../output.ts';
@@ -72,53 +72,66 @@ function showCommand(): Command {
 }
 
 function retryCommand(): Command {
-  return new Command('retry')
-    .description('append the records of letters to their topic again')
-    .argument('<topic>')
-    .argument('[ids...]')
-    .option('--all', 'all letters of the topic', false)
-    .option('--source <source>', 'with --all, only those of group:NAME or processor:NAME')
-    .action(async (topic: string, ids: readonly string[], flags: Flags, command: Command) => {
-      const admin = adminOf(command);
-      const { json } = globals(command);
-      if (named(ids, flags)) {
-        for (const id of ids) {
-          const resent = await admin.retryDead(topic, idOf(id));
-          if (json) await printJson({ topic, ...resent });
-          else await print(`${topic} ${id} is again at ${resent.partition}/${resent.offset}\n`);
-        }
-        return;
+  return lettersCommand({
+    name: 'retry',
+    description: 'append the records of letters to their topic again',
+    named: async (admin, topic, ids, json) => {
+      for (const id of ids) {
+        const resent = await admin.retryDead(topic, id);
+        if (json) await printJson({ topic, ...resent });
+        else await print(`${topic} ${id} is again at ${resent.partition}/${resent.offset}\n`);
       }
-      const answer = await admin.retryAllDead(topic, sourceOf(flags));
+    },
+    all: async (admin, topic, source, json) => {
+      const answer = await admin.retryAllDead(topic, source);
       if (json) await printJson({ topic, ...answer });
       else await print(`${answer.retried} records of ${topic} appended again\n`);
-    });
+    },
+  });
 }
 
 function dropCommand(): Command {
-  return new Command('drop')
-    .description('let letters go for good')
+  const told = (topic: string, dropped: number, json: boolean) =>
+    json ? printJson({ topic, dropped }) : print(`${dropped} dead letters of ${topic} dropped\n`);
+  return lettersCommand({
+    name: 'drop',
+    description: 'let letters go for good',
+    named: async (admin, topic, ids, json) => {
+      for (const id of ids) await admin.dropDead(topic, id);
+      await told(topic, ids.length, json);
+    },
+    all: async (admin, topic, source, json) => {
+      const { dropped } = await admin.dropAllDead(topic, source);
+      await told(topic, dropped, json);
+    },
+  });
+}
+
+interface LettersAct {
+  readonly name: string;
+  readonly description: string;
+  named(admin: Admin, topic: string, ids: readonly number[], json: boolean): Promise<void>;
+  all(admin: Admin, topic: string, source: ReturnType<typeof sourceOf>, json: boolean): Promise<void>;
+}
+
+/** Something that is done to letters that are named by their ids, or to all of a topic. */
+function lettersCommand({ name, description, named, all }: LettersAct): Command {
+  return new Command(name)
+    .description(description)
     .argument('<topic>')
     .argument('[ids...]')
     .option('--all', 'all letters of the topic', false)
     .option('--source <source>', 'with --all, only those of group:NAME or processor:NAME')
     .action(async (topic: string, ids: readonly string[], flags: Flags, command: Command) => {
-      const admin = adminOf(command);
       const { json } = globals(command);
-      if (named(ids, flags)) {
-        for (const id of ids) await admin.dropDead(topic, idOf(id));
-        if (json) await printJson({ topic, dropped: ids.length });
-        else await print(`${ids.length} dead letters of ${topic} dropped\n`);
-        return;
-      }
-      const answer = await admin.dropAllDead(topic, sourceOf(flags));
-      if (json) await printJson({ topic, ...answer });
-      else await print(`${answer.dropped} dead letters of ${topic} dropped\n`);
+      const admin = adminOf(command);
+      if (areNamed(ids, flags)) await named(admin, topic, ids.map(idOf), json);
+      else await all(admin, topic, sourceOf(flags), json);
     });
 }
 
 /** True: the letters are named; false: all are meant. @throws CONFIG_INVALID when it is neither, or both */
-function named(ids: readonly string[], { all, source }: Flags): boolean {
+function areNamed(ids: readonly string[], { all, source }: Flags): boolean {
   if (all !== ids.length > 0 && (source === undefined || all)) return !all;
   throw new SluiceError('CONFIG_INVALID', 'name the ids of letters, or say --all');
 }
