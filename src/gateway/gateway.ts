@@ -18,6 +18,7 @@ import type { RouteSpec, RouteTarget } from './kinds/route-kind.ts';
 import type { UpstreamSpec, UpstreamTarget } from './kinds/upstream-kind.ts';
 import { MainLink } from './link.ts';
 import { ListenerThreads, takeFreePort } from './listener-threads.ts';
+import { boundReceiveBuffers } from './receive-buffer.ts';
 import { compileRewrite } from './route/rewrite.ts';
 import type { GatewayTable } from './table.ts';
 import { AddressRule } from './upstream/address.ts';
@@ -135,6 +136,7 @@ export class Gateway {
     };
     const count = threads === 0 ? availableParallelism() : threads;
     const started = await ListenerThreads.start(count, settings, this.#link, logger);
+    await boundReceiveBuffers(bound, limits.gatewayReceiveBytes, logger);
     await started.apply(this.#table());
     this.#port = bound;
     logger.info({ url: this.url, threads: count }, 'the gateway is listening');

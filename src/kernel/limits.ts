@@ -112,6 +112,10 @@ export const DEFAULT_LIMITS = {
   queueDelayedRecordsMax: 4_000_000,
   /** One message of a WebSocket that the gateway passes on. */
   gatewayMessageBytesMax: 16 * MIB,
+  /** What the system takes in for one connection to the gateway before it is read; it may double it. Below 256 KiB. */
+  gatewayReceiveBytes: 192 * KIB,
+  /** The rest of a request that was answered early is read and dropped up to this; with more the connection is closed. */
+  gatewayDiscardBytesMax: 64 * MIB,
   /** How long a graceful shutdown waits for connections to drain. */
   shutdownMs: 10_000,
 };

@@ -25,6 +25,8 @@ export interface AnswerOptions {
   readonly close: () => boolean;
   /** Bytes went to the client. */
   readonly progress: () => void;
+  /** The upstream has given all of it; the native response may be done with after this. */
+  readonly ending: () => void;
 }
 
 export class Answer {
@@ -37,6 +39,7 @@ export class Answer {
   /** Measured: what the socket did not take yet, and the offset of its first byte. */
   readonly #waiting: Buffer[] = [];
   #offset = 0;
+  #given = 0;
   #listening = false;
   #over = false;
   #whenFlushed: (() => void) | undefined;
@@ -73,6 +76,8 @@ export class Answer {
     if (this.#mode === 'held') this.#held.push(chunk);
     else if (this.#mode === 'chunked') this.#write(chunk);
     else {
+      this.#given += chunk.length;
+      if (this.#given >= (this.#options.head.contentLength as number)) this.#options.ending();
       this.#waiting.push(chunk);
       if (this.#waiting.length === 1) this.#flush();
       else this.#controller.pause();
@@ -159,6 +164,7 @@ export class Answer {
     }
     this.#over = true;
     this.started = true;
+    this.#options.ending();
     res.cork(() => {
       if (this.#mode === 'bodiless') {
         this.#head();

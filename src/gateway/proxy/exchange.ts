@@ -206,6 +206,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
         extra: this.#extraHeaders(),
         close: () => this.#closes(),
         progress: () => this.#extend(named.spec.idle_ms),
+        ending: () => this.#body?.discard(),
       },
       controller,
     );
@@ -310,6 +311,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     const close = this.#closes();
     const now = () => {
       if (this.over) return;
+      this.#body?.discard();
       this.#res.cork(() => write(close));
       this.#end(status);
     };
@@ -317,11 +319,14 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     else now();
   }
 
-  /** Where a next request begins is in doubt, or the rest of this one would have to be read first. */
+  /**
+   * Where a next request begins is in doubt, or too much of this one would have to be read first. A close with bytes
+   * unread resets the connection, and the client may never see its answer; so what can be read to its end, is.
+   */
   #closes(): boolean {
     const { bodyLength: length } = this.#head;
     if (this.#distrusted || length === CHUNKED) return true;
-    return length > 0 && this.#body?.whole !== true;
+    return length - (this.#body?.received ?? 0) > this.#host.settings.limits.gatewayDiscardBytesMax;
   }
 
   #cut(): void {

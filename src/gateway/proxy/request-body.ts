@@ -68,6 +68,13 @@ export class RequestBody {
     return this.#gathered.length === 1 ? (this.#gathered[0] as Buffer) : Buffer.concat(this.#gathered);
   }
 
+  /** Nobody wants the rest: it is read and dropped by the native side, so that the client can read its answer. */
+  discard(): void {
+    this.#over = true;
+    if (this.#paused) this.#res.resume();
+    this.#paused = false;
+  }
+
   /** The client is gone, or the answer is: no native call may follow. */
   end(): void {
     this.#over = true;
