@@ -3,8 +3,11 @@
  * could reach records.
  */
 
+// First: the native side reads the environment while it is loaded.
+import '#http1';
+
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
-import { App, SSLApp, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
+import * as native from 'uWebSockets.js';
 import { accessSync, constants } from 'node:fs';
 import { isIP } from 'node:net';
 import { SluiceError } from '#kernel';
@@ -30,6 +33,11 @@ export interface Listening {
 /** A form of `listen` that the library has and its types leave out. */
 interface ExclusiveListener {
   listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void;
+}
+
+/** For the thread it is called on; the library's types leave it out. */
+interface Silenceable {
+  _cfg?(what: 'silent'): void;
 }
 
 /** Port sharing is off: a second server on the port must fail, not take half of the connections. */
@@ -67,9 +75,11 @@ function isLoopback(host: string): boolean {
 /** @throws CONFIG_INVALID when the certificate or key is not usable */
 export function createApp(listen: ListenOptions): TemplatedApp {
   const { tls } = listen;
-  if (tls === undefined) return App();
+  // No `uWebSockets` header: who asks need not know.
+  (native as Silenceable)._cfg?.('silent');
+  if (tls === undefined) return native.App();
   try {
-    return SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+    return native.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
   } catch (error) {
     throw invalid(`the certificate ${tls.certFile} and key ${tls.keyFile} cannot be used`, error);
   }
@@ -86,7 +96,7 @@ export function openSocket(app: TemplatedApp, listen: ListenOptions): Promise<Li
         );
         return;
       }
-      resolve({ port: us_socket_local_port(socket), stop: () => us_listen_socket_close(socket) });
+      resolve({ port: native.us_socket_local_port(socket), stop: () => native.us_listen_socket_close(socket) });
     });
   });
 }

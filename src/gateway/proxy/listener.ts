@@ -6,7 +6,11 @@
  *
  * A thread that ended with native handles open would take the process with it.
  */
-import { App, SSLApp, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
+// First: the native side reads the environment while it is loaded.
+import '#http1';
+
+import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import * as native from 'uWebSockets.js';
 import type { BlockList } from 'node:net';
 import { type Clock, systemClock } from '#kernel';
 import type { ThreadLink } from '../link.ts';
@@ -26,6 +30,10 @@ const CLOSE_LOOK_MS = 20;
 /** A form of `listen` that the library has and its types leave out. */
 interface HostListener {
   listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void;
+}
+/** For the thread it is called on; the library's types leave it out. */
+interface Silenceable {
+  _cfg?(what: 'silent'): void;
 }
 /** Each thread listens on the same port; the kernel spreads connections over them. */
 const SHARED_PORT = 0;
@@ -56,7 +64,10 @@ export class Listener implements ListenerHost {
     link.watch('keys', (newest) => keys.replace(newest));
     this.#parts = { clock: this.clock, limits: settings.limits, link, keys };
     this.table = new LiveTable({ version: 0, routes: [], upstreams: [] }, this.#parts, this.stats);
-    this.#app = tls === undefined ? App() : SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+    // No `uWebSockets` header: who asks need not know.
+    (native as Silenceable)._cfg?.('silent');
+    this.#app =
+      tls === undefined ? native.App() : native.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
     this.#attach();
   }
 
@@ -107,7 +118,7 @@ export class Listener implements ListenerHost {
   }
 
   async close(graceMs: number): Promise<void> {
-    if (this.#socket !== undefined) us_listen_socket_close(this.#socket);
+    if (this.#socket !== undefined) native.us_listen_socket_close(this.#socket);
     this.#socket = undefined;
     for (const tunnel of this.#tunnels) tunnel.shutDown();
     const deadline = this.clock.monotonic() + graceMs;
