@@ -93,6 +93,32 @@ export function originOf(
   };
 }
 
+const PRINTABLE = /^[\t\x20-\x7e]*$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const REFUSED = /[\0-\x08\x0a-\x1f\x7f\ufffd]/;
+
+/**
+ * Whether all values are ASCII. The native side reads others as UTF-8.
+ * @throws REQUEST_MALFORMED on a control character, and on bytes that are not UTF-8: they could not be passed on as they came
+ */
+export function checkRequestValues(headers: readonly string[]): boolean {
+  let ascii = true;
+  for (let i = 1; i < headers.length; i += 2) {
+    const value = headers[i] as string;
+    if (PRINTABLE.test(value)) continue;
+    if (REFUSED.test(value)) {
+      throw new SluiceError('REQUEST_MALFORMED', `the header ${headers[i - 1]} has a byte that none may have`);
+    }
+    ascii = false;
+  }
+  return ascii;
+}
+
+/** UTF-8 as the client sends it: what is written takes one byte of each character. */
+export function bytesOf(value: string): string {
+  return PRINTABLE.test(value) ? value : Buffer.from(value).toString('latin1');
+}
+
 /** What the upstream is sent, apart from what the caller adds. @param spent further names to leave out */
 export function forwardedHeaders(headers: readonly string[], spent: ReadonlySet<string>, webSocket = false): string[] {
   const named = connectionTokens(headers);

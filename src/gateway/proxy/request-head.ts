@@ -8,7 +8,15 @@ import { asSluiceError, SluiceError } from '#kernel';
 import type { GatewayRequest } from '../policy.ts';
 import { canonicalPath, checkQuery } from '../route/path.ts';
 import { addressText } from './address-text.ts';
-import { CLIENT_HEADER, forwardedHeaders, type Origin, originOf, viaOf } from './headers.ts';
+import {
+  bytesOf,
+  CLIENT_HEADER,
+  checkRequestValues,
+  forwardedHeaders,
+  type Origin,
+  originOf,
+  viaOf,
+} from './headers.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
 
 const METHOD = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$/;
@@ -41,6 +49,7 @@ export class RequestHead implements GatewayRequest {
   #live: LiveRoute | undefined;
   #origin: Origin | undefined;
   #via = '';
+  #ascii = true;
   #notes: Map<string, string | number> | undefined;
 
   constructor(res: HttpResponse, req: HttpRequest, host: ListenerHost) {
@@ -73,6 +82,7 @@ export class RequestHead implements GatewayRequest {
     if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
       throw new SluiceError('EXPECTATION_FAILED', 'only 100-continue can be expected here');
     }
+    this.#ascii = checkRequestValues(this.headers);
     this.#via = viaOf(this.headers, this.#host.settings.pseudonym);
     const { route, params } = this.#host.table.router.find(this);
     if (encodedSlash && !route.named.spec.encoded_slashes) {
@@ -120,6 +130,7 @@ export class RequestHead implements GatewayRequest {
   /** Headers for the upstream, apart from Host and length. */
   forwarded(webSocket = false): string[] {
     const out = forwardedHeaders(this.headers, this.spent, webSocket);
+    if (!this.#ascii) for (let i = 1; i < out.length; i += 2) out[i] = bytesOf(out[i] as string);
     for (const piece of this.#where().headers) out.push(piece);
     out.push('via', this.#via);
     if (this.client !== undefined) out.push(CLIENT_HEADER, this.client.name);
