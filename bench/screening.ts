@@ -13,8 +13,8 @@ interface Share {
   readonly caught: number;
 }
 
-function share(screening: Screening, cases: readonly CrsCase[]): Share {
-  const caught = cases.filter(({ request }) => !screening.check(request).allow).length;
+function share(screening: Screening, cases: readonly CrsCase[], threshold: number): Share {
+  const caught = cases.filter(({ request, body }) => screening.find(request, body).score >= threshold).length;
   return { of: cases.length, caught };
 }
 
@@ -22,22 +22,17 @@ const percent = ({ of, caught }: Share) => (of === 0 ? 0 : (100 * caught) / of);
 const told = (one: Share) => `${fixed(percent(one))} % (${one.caught} of ${one.of})`;
 
 /** Words and sentences of public data sets, each as a parameter. Nothing was tuned on them. */
-function shareOfTexts(screening: Screening): Share {
+function shareOfTexts(screening: Screening, threshold: number): Share {
   const texts = harmlessTexts(ROOT);
-  const base = {
-    method: 'GET',
-    path: '/search',
-    headers: new Map<string, string>(),
-    remoteAddress: '::1',
-    route: 'all',
-  };
-  const caught = texts.filter((text) => !screening.check({ ...base, query: `q=${encodeURIComponent(text)}` }).allow);
+  const find = (text: string) =>
+    screening.find({ path: '/search', headers: [], query: `q=${encodeURIComponent(text)}` });
+  const caught = texts.filter((text) => find(text).score >= threshold);
   return { of: texts.length, caught: caught.length };
 }
 
 function microsecondsOf(screening: Screening, cases: readonly CrsCase[], rounds: number): number {
   const startedAt = performance.now();
-  for (let i = 0; i < rounds; i++) for (const { request } of cases) screening.check(request);
+  for (let i = 0; i < rounds; i++) for (const { request, body } of cases) screening.find(request, body);
   return ((performance.now() - startedAt) * 1000) / (rounds * cases.length);
 }
 
@@ -54,8 +49,9 @@ export async function run(): Promise<void> {
     const attacks = share(
       screening,
       own.filter(({ attack }) => attack),
+      threshold,
     );
-    const [every, rest, left] = [harmless, unlisted, unread].map((some) => share(screening, some));
+    const [every, rest, left] = [harmless, unlisted, unread].map((some) => share(screening, some, threshold));
     return { name, attacks, every: every as Share, rest: rest as Share, left: left as Share };
   });
   for (const { name, attacks, every, rest, left } of rows) {
@@ -66,7 +62,7 @@ export async function run(): Promise<void> {
       ['… and without those that we read as an attack', told(left)],
     ]);
   }
-  const texts = shareOfTexts(screening);
+  const texts = shareOfTexts(screening, threshold);
   const us = microsecondsOf(screening, cases, rounds);
   printTable('screening: not tuned on', [
     ['names, titles and sentences of data sets, caught', told(texts)],

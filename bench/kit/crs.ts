@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import type { RequestView } from '#gateway';
+import type { Screened } from '#gateway';
 
 export interface CrsCase {
   readonly id: string;
@@ -17,7 +17,8 @@ export interface CrsCase {
    * one by our reading (only cases that were caught were read).
    */
   readonly attackElsewhere: 'listed' | 'read' | undefined;
-  readonly request: RequestView;
+  readonly request: Screened;
+  readonly body: Buffer;
 }
 
 interface Line {
@@ -39,21 +40,18 @@ export function crsCases(root: string): CrsCase[] {
     .map((line) => toCase(JSON.parse(line) as Line));
 }
 
-function toCase({ id, g, k, also, m, u, h, b }: Line): CrsCase {
+function toCase({ id, g, k, also, u, h, b }: Line): CrsCase {
   const at = u.indexOf('?');
   return {
     id,
     category: g,
     attack: k === 'attack',
     attackElsewhere: also === undefined ? undefined : also === 1 ? 'listed' : 'read',
+    body: Buffer.from(b ?? ''),
     request: {
-      method: m,
       path: at < 0 ? u : u.slice(0, at),
       query: at < 0 ? '' : u.slice(at + 1),
-      headers: new Map(Object.entries(h)),
-      remoteAddress: '192.0.2.1',
-      route: 'all',
-      ...(b === undefined ? {} : { body: Buffer.from(b) }),
+      headers: Object.entries(h).flat(),
     },
   };
 }

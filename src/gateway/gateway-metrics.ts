@@ -14,7 +14,7 @@ export class GatewayMetrics {
     );
   }
 
-  add({ routes, failures, retries, refused }: StatsDelta): void {
+  add({ routes, failures, retries, screened, refused }: StatsDelta): void {
     this.#refused.add(refused);
     for (const [route, { classes, counts, sum, count }] of Object.entries(routes)) {
       for (const [status, requests] of Object.entries(classes)) {
@@ -31,6 +31,11 @@ export class GatewayMetrics {
       const [upstream = '', target = ''] = key.split('\n');
       const help = 'Attempts that failed, by upstream and target';
       this.#metrics.counter('sluice_gateway_upstream_failures_total', help, { upstream, target }).add(number);
+    }
+    for (const [key, number] of Object.entries(screened)) {
+      const [route = '', outcome = ''] = key.split('\n');
+      const help = 'Requests that screening caught, by route and what became of them';
+      this.#metrics.counter('sluice_gateway_screened_total', help, { route, outcome }).add(number);
     }
     for (const [upstream, number] of Object.entries(retries)) {
       const help = 'Attempts made again at another target, by upstream';

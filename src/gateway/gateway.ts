@@ -13,11 +13,13 @@ import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
 import type { HashedKey } from '#resource';
+import { DeclarationCheck } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import type { RouteSpec, RouteTarget } from './kinds/route-kind.ts';
 import type { UpstreamSpec, UpstreamTarget } from './kinds/upstream-kind.ts';
 import { MainLink } from './link.ts';
 import { ListenerThreads, takeFreePort } from './listener-threads.ts';
+import { SharedTable } from './policies/shared-table.ts';
 import { boundReceiveBuffers } from './receive-buffer.ts';
 import { compileRewrite } from './route/rewrite.ts';
 import type { GatewayTable } from './table.ts';
@@ -44,6 +46,7 @@ export class Gateway {
   readonly #link = new MainLink();
   readonly #routes = new Map<string, RouteSpec>();
   readonly #upstreams = new Map<string, UpstreamSpec>();
+  readonly #check: DeclarationCheck;
   #version = 0;
   #starting: Promise<ListenerThreads> | undefined;
   #port = 0;
@@ -52,6 +55,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     checkOptions(options);
+    this.#check = new DeclarationCheck(options.limits);
     const metrics = new GatewayMetrics(options.metrics);
     this.#link.hear('stats', (delta) => metrics.add(delta));
     this.#link.hear('fault', ({ message, stack }) => {
@@ -126,6 +130,8 @@ export class Gateway {
   async #open(): Promise<ListenerThreads> {
     const { host, port, tls, threads, trusted, limits, logger } = this.#options;
     const bound = await takeFreePort(host, port);
+    const counters = SharedTable.create(limits.gatewayCountersMax);
+    const replays = SharedTable.create(limits.gatewayReplaysMax);
     const settings = {
       host,
       port: bound,
@@ -133,6 +139,8 @@ export class Gateway {
       pseudonym: `sluice-${randomBytes(6).toString('hex')}`,
       trusted,
       limits,
+      counters: counters.buffer,
+      replays: replays.buffer,
     };
     const count = threads === 0 ? availableParallelism() : threads;
     const started = await ListenerThreads.start(count, settings, this.#link, logger);
@@ -167,6 +175,7 @@ export class Gateway {
       }
     }
     compileRewrite(spec.path, spec.rewrite);
+    this.#check.route({ name, spec });
     const shape = shapeOf(spec);
     for (const [other, its] of this.#routes) {
       if (other !== name && isDeepStrictEqual(shapeOf(its), shape)) {

@@ -33,6 +33,9 @@ export interface ListenerSettings {
   /** Networks of proxies whose Forwarded and X-Forwarded-* are believed. */
   readonly trusted: readonly string[];
   readonly limits: Limits;
+  /** Shared tables: what rate limits count, and the ids of signed requests that were received. */
+  readonly counters: SharedArrayBuffer;
+  readonly replays: SharedArrayBuffer;
 }
 
 export type ToListener =

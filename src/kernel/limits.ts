@@ -110,6 +110,12 @@ export const DEFAULT_LIMITS = {
   queueWindowBytesMax: 32 * MIB,
   /** Of one queue, records waiting for their `deliver-at`; beyond it reading stops until some are due. */
   queueDelayedRecordsMax: 4_000_000,
+  /** The most of one body that the gateway collects for policies that look into it. */
+  gatewayBodyBytesMax: 16 * MIB,
+  /** Counters of the gateway's rate limits, over all routes and threads; beyond it those that end first are given up. */
+  gatewayCountersMax: 131_072,
+  /** Ids of signed requests the gateway remembers; beyond it one that would have to be is refused with LIMIT_EXCEEDED. */
+  gatewayReplaysMax: 65_536,
   /** One message of a WebSocket that the gateway passes on. */
   gatewayMessageBytesMax: 16 * MIB,
   /** What the system takes in for one connection to the gateway before it is read; it may double it. Below 256 KiB. */

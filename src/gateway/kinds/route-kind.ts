@@ -4,6 +4,15 @@
  */
 import { z } from 'zod';
 import type { Kind, Spec } from '#resource';
+import { corsSchema } from '../policies/cors.ts';
+import { introspectionSchema } from '../policies/introspection.ts';
+import { networksSchema } from '../policies/networks.ts';
+import { rateLimitsSchema } from '../policies/rate-limits.ts';
+import { screeningSchema } from '../policies/screening.ts';
+import { signedRequestsSchema } from '../policies/signed-requests.ts';
+import { sizesSchema } from '../policies/sizes.ts';
+import { tokensSchema } from '../policies/tokens.ts';
+import { webhookSchema } from '../policies/webhooks.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -50,6 +59,15 @@ const schema = z.strictObject({
     .describe('What the upstream is asked for, instead of the path as it came'),
   encoded_slashes: z.boolean().default(false).describe('%2F in the path is let through, as it is, instead of refused'),
   auth: z.enum(['none', 'key']).default('none').describe('key: an API key of a client with scope call:<route>'),
+  networks: networksSchema.optional().describe('Addresses that requests may come from'),
+  cors: corsSchema.optional().describe('Web pages that may read the answers'),
+  sizes: sizesSchema.optional().describe('How long and how deep requests may be'),
+  jwt: tokensSchema.optional().describe('A bearer token of an issuer trusted here is needed'),
+  introspection: introspectionSchema.optional().describe('A bearer token that its server vouches for is needed'),
+  signature: signedRequestsSchema.optional().describe('Requests must be signed (RFC 9421)'),
+  webhook: webhookSchema.optional().describe('Requests must be signed (Standard Webhooks)'),
+  rate_limits: rateLimitsSchema.optional().describe('How many requests a caller may make'),
+  screening: screeningSchema.optional().describe('Looks for what looks like an attack'),
   websocket: z.boolean().default(false).describe('WebSockets are let through'),
   body_bytes_max: z.int().min(0).optional().describe('Of the request'),
   headers_ms: z.int().min(1).max(HOUR_MS).default(30_000).describe('Until the upstream begins to answer'),

@@ -4,6 +4,7 @@
  * /64) and by the lists of networks.
  */
 import { isIP, isIPv4 } from 'node:net';
+import { z } from 'zod';
 import { SluiceError } from '#kernel';
 
 export type AddressWords = readonly [number, number, number, number];
@@ -97,3 +98,14 @@ function maskedName(words: AddressWords, bits: number): string {
   }
   return name;
 }
+
+/** A field of declarations that lists networks. */
+export const networkNames = z
+  .array(
+    z.string().refine((text) => {
+      const [address = '', bits = ''] = text.split('/');
+      return isIP(address) !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv4(address) ? 32 : 128);
+    }, 'must be a network such as 10.0.0.0/8'),
+  )
+  .max(64)
+  .default([]);

@@ -5,7 +5,8 @@
  */
 import { z } from 'zod';
 import { SluiceError } from '#kernel';
-import { type Decision, type Fields, type RequestView, refuse } from './request.ts';
+import type { AnswerStep, GatewayRequest, Policy, Verdict, WholeAnswer } from '../policy.ts';
+import { fieldOf } from './fields.ts';
 
 const name = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/);
 const ORIGIN = /^(https?|[a-z][a-z0-9+.-]*):\/\/(\*\.)?[a-z0-9.:[\]-]+$/;
@@ -26,14 +27,6 @@ export const corsSchema = z.strictObject({
 
 export type CorsSpec = z.infer<typeof corsSchema>;
 
-/** The whole answer to a preflight; there is no error and no body. */
-export interface PreflightAnswer {
-  readonly allow: false;
-  readonly code: null;
-  readonly status: 204;
-  readonly headers: Fields;
-}
-
 /** @throws CONFIG_INVALID where an origin is none, or credentials would go to all */
 export function compileCors(spec: CorsSpec): Cors {
   const wrong = spec.origins.find((origin) => origin !== '*' && !ORIGIN.test(origin));
@@ -44,9 +37,12 @@ export function compileCors(spec: CorsSpec): Cors {
   return new Cors(spec);
 }
 
-const VARY_ORIGIN: Fields = { vary: 'origin' };
+const NOTHING = Buffer.alloc(0);
 
-export class Cors {
+export class Cors implements Policy {
+  readonly name = 'cors';
+  /** What the upstream says about origins would contradict what is said here. */
+  readonly answer: AnswerStep = { bytesMax: 0, whenLonger: 'pass', edit: (_, answer) => withoutCors(answer) };
   readonly #spec: CorsSpec;
   readonly #exact: ReadonlySet<string>;
   /** Scheme and what the host must end with, such as `https://` and `.example`. */
@@ -60,60 +56,75 @@ export class Cors {
       .map((origin) => origin.split('*') as [string, string]);
   }
 
-  check(request: RequestView): Decision | PreflightAnswer {
-    const origin = request.headers.get('origin');
-    const asked = request.headers.get('access-control-request-method');
-    if (origin === undefined) return { allow: true, headers: VARY_ORIGIN };
-    const fields = this.#fieldsFor(origin);
-    const preflight = request.method === 'OPTIONS' && asked !== undefined;
-    if (fields === undefined) {
-      const own = isOwn(origin, request.headers.get('host'));
-      if (preflight || (this.#spec.refuse_others && !own)) return refuse('ORIGIN_DENIED', VARY_ORIGIN);
-      return { allow: true, headers: VARY_ORIGIN };
+  check(request: GatewayRequest): Verdict {
+    const origin = fieldOf(request, 'origin');
+    const asked = fieldOf(request, 'access-control-request-method');
+    const preflight = origin !== undefined && request.method === 'OPTIONS' && asked !== undefined;
+    const fields = origin === undefined ? undefined : this.#fieldsFor(origin);
+    if (preflight && fields !== undefined) {
+      const answer = this.#preflight(fields, asked, request);
+      if (answer !== undefined) return answer;
     }
-    return preflight ? this.#preflight(fields, asked, request) : { allow: true, headers: this.#exposed(fields) };
+    request.answerHeaders.push('vary', 'origin');
+    if (origin === undefined) return undefined;
+    if (preflight) return new SluiceError('ORIGIN_DENIED');
+    if (fields === undefined) {
+      const own = isOwn(origin, fieldOf(request, 'host'));
+      return this.#spec.refuse_others && !own ? new SluiceError('ORIGIN_DENIED') : undefined;
+    }
+    request.answerHeaders.push(...fields);
+    if (this.#spec.expose.length > 0) {
+      request.answerHeaders.push('access-control-expose-headers', this.#spec.expose.join(', '));
+    }
+    return undefined;
   }
 
   /** Who may see the answer, undefined where the origin may not. */
-  #fieldsFor(origin: string): Record<string, string> | undefined {
+  #fieldsFor(origin: string): string[] | undefined {
     const plain = origin.toLowerCase();
     const below = ([scheme, end]: readonly [string, string]) =>
       plain.startsWith(scheme) && plain.endsWith(end) && plain.length > scheme.length + end.length;
-    if (this.#exact.has('*')) return { 'access-control-allow-origin': '*', ...VARY_ORIGIN };
+    if (this.#exact.has('*')) return ['access-control-allow-origin', '*'];
     if (plain === 'null' || !ORIGIN.test(plain) || plain.includes('*')) return undefined;
     if (!this.#exact.has(plain) && !this.#below.some(below)) return undefined;
-    const fields: Record<string, string> = { 'access-control-allow-origin': origin, ...VARY_ORIGIN };
-    if (this.#spec.credentials) fields['access-control-allow-credentials'] = 'true';
+    const fields = ['access-control-allow-origin', origin];
+    if (this.#spec.credentials) fields.push('access-control-allow-credentials', 'true');
     return fields;
   }
 
-  #preflight(fields: Record<string, string>, method: string, request: RequestView): Decision | PreflightAnswer {
-    const asked = (request.headers.get('access-control-request-headers') ?? '')
+  /** Undefined where it asks for more than there is. */
+  #preflight(fields: readonly string[], method: string, request: GatewayRequest): WholeAnswer | undefined {
+    const asked = (fieldOf(request, 'access-control-request-headers') ?? '')
       .split(',')
       .map((one) => one.trim().toLowerCase())
       .filter((one) => one !== '');
     const { methods, headers, max_age_s } = this.#spec;
-    if (!methods.includes(method) || asked.some((one) => !headers.includes(one))) {
-      return refuse('ORIGIN_DENIED', VARY_ORIGIN);
-    }
+    if (!methods.includes(method) || asked.some((one) => !headers.includes(one))) return undefined;
     return {
-      allow: false,
-      code: null,
       status: 204,
-      headers: {
+      headers: [
         ...fields,
-        vary: 'origin, access-control-request-method, access-control-request-headers',
-        'access-control-allow-methods': methods.join(', '),
-        'access-control-allow-headers': headers.join(', '),
-        'access-control-max-age': String(max_age_s),
-      },
+        'vary',
+        'origin, access-control-request-method, access-control-request-headers',
+        'access-control-allow-methods',
+        methods.join(', '),
+        'access-control-allow-headers',
+        headers.join(', '),
+        'access-control-max-age',
+        String(max_age_s),
+      ],
+      body: NOTHING,
     };
   }
+}
 
-  #exposed(fields: Record<string, string>): Fields {
-    if (this.#spec.expose.length > 0) fields['access-control-expose-headers'] = this.#spec.expose.join(', ');
-    return fields;
+function withoutCors(answer: WholeAnswer): WholeAnswer {
+  const { headers } = answer;
+  const kept: (string | Buffer)[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!String(headers[i]).startsWith('access-control-')) kept.push(headers[i] as string, headers[i + 1] as string);
   }
+  return kept.length === headers.length ? answer : { ...answer, headers: kept };
 }
 
 /** Whether the page comes from the very host it asks; browsers name the origin of a POST there too. */

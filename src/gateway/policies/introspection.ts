@@ -5,12 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { type Clock, type ErrorCode, type Limits, SluiceError } from '#kernel';
-import { bearerOf, hasScopes } from './bearer.ts';
+import { type Clock, type Limits, SluiceError } from '#kernel';
+import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
+import { networkNames } from './address.ts';
+import { bearerOf, hasScopes, lacksScope, type Standing, settle } from './bearer.ts';
 import type { Claims } from './claims.ts';
 import { bounded, type FetchKeys } from './key-set.ts';
-import { type Refusal, type RequestView, refuse } from './request.ts';
-import type { TokenAllowance, TokenDecision } from './tokens.ts';
 
 export const introspectionSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
@@ -28,7 +28,10 @@ export const introspectionSchema = z.strictObject({
     .default('api'),
   keep_s: z.int().min(0).max(3600).default(60).describe('How long a revoked token may still pass'),
   keep_refused_s: z.int().min(0).max(3600).default(10),
+  networks: networkNames.describe('Networks where the server may be although they are private, loopback or link-local'),
 });
+
+const RETRY_S = 1;
 
 export type IntrospectionSpec = z.infer<typeof introspectionSchema>;
 
@@ -43,39 +46,47 @@ export function compileIntrospection(spec: IntrospectionSpec, parts: Introspecti
 }
 
 interface Kept {
-  readonly decision: TokenDecision;
+  readonly standing: Standing;
   readonly untilMs: number;
 }
 
-export class Introspection {
+export class Introspection implements Policy {
+  readonly name = 'introspection';
   readonly #spec: IntrospectionSpec;
   readonly #parts: IntrospectionParts;
   /** By digest of the token; the oldest first. */
   readonly #kept = new Map<string, Kept>();
-  readonly #underWay = new Map<string, Promise<TokenDecision>>();
+  readonly #underWay = new Map<string, Promise<Standing>>();
 
   constructor(spec: IntrospectionSpec, parts: IntrospectionParts) {
     this.#spec = spec;
     this.#parts = parts;
   }
 
-  check(request: RequestView): TokenDecision | Promise<TokenDecision> {
+  check(request: GatewayRequest): Verdict | Promise<Verdict> {
     const token = bearerOf(request);
-    if (token === undefined) return this.#refuse('TOKEN_MISSING');
-    if (token.length > this.#parts.limits.tokenBytesMax) return this.#refuse('TOKEN_MALFORMED');
+    const standing = token === undefined ? new SluiceError('TOKEN_MISSING') : this.#standing(token);
+    const { realm } = this.#spec;
+    return standing instanceof Promise
+      ? standing.then((one) => settle(request, one, realm, RETRY_S))
+      : settle(request, standing, realm, RETRY_S);
+  }
+
+  #standing(token: string): Standing | Promise<Standing> {
+    if (token.length > this.#parts.limits.tokenBytesMax) return new SluiceError('TOKEN_MALFORMED');
     const digest = createHash('sha256').update(token).digest('base64');
     const kept = this.#kept.get(digest);
-    if (kept !== undefined && this.#parts.clock.now() < kept.untilMs) return kept.decision;
+    if (kept !== undefined && this.#parts.clock.now() < kept.untilMs) return kept.standing;
     const before = this.#underWay.get(digest);
     if (before !== undefined) return before;
     const promise = this.#ask(token, digest)
-      .catch((error: unknown) => this.#refuse(error instanceof SluiceError ? error.code : 'INTROSPECTION_FAILED'))
+      .catch((error: unknown) => new SluiceError(error instanceof SluiceError ? error.code : 'INTROSPECTION_FAILED'))
       .finally(() => this.#underWay.delete(digest));
     this.#underWay.set(digest, promise);
     return promise;
   }
 
-  async #ask(token: string, digest: string): Promise<TokenDecision> {
+  async #ask(token: string, digest: string): Promise<Standing> {
     const { url, client_id, client_secret } = this.#spec;
     const { fetch, limits, clock } = this.#parts;
     // RFC 6749 2.3.1: both are form-encoded before they are joined.
@@ -94,26 +105,25 @@ export class Introspection {
     if (response.status !== 200) throw new SluiceError('INTROSPECTION_FAILED');
     const claims = (await (await bounded(response, limits.keySetBytesMax)).json()) as Claims;
     const now = clock.now();
-    const decision = this.#decide(claims, now);
-    const keptMs = (decision.allow ? this.#spec.keep_s : this.#spec.keep_refused_s) * 1000;
+    const standing = this.#decide(claims, now);
+    const refused = standing instanceof SluiceError;
+    const keptMs = (refused ? this.#spec.keep_refused_s : this.#spec.keep_s) * 1000;
     const expiresMs = typeof claims['exp'] === 'number' ? claims['exp'] * 1000 : Number.POSITIVE_INFINITY;
-    this.#keep(digest, { decision, untilMs: decision.allow ? Math.min(expiresMs, now + keptMs) : now + keptMs });
-    return decision;
+    this.#keep(digest, { standing, untilMs: refused ? now + keptMs : Math.min(expiresMs, now + keptMs) });
+    return standing;
   }
 
-  #decide(claims: Claims, now: number): TokenDecision {
+  #decide(claims: Claims, now: number): Standing {
     if (typeof claims !== 'object' || claims === null) throw new SluiceError('INTROSPECTION_FAILED');
-    if (claims['active'] !== true) return this.#refuse('TOKEN_INACTIVE');
-    if (typeof claims['exp'] === 'number' && now >= claims['exp'] * 1000) return this.#refuse('TOKEN_EXPIRED');
+    if (claims['active'] !== true) return new SluiceError('TOKEN_INACTIVE');
+    if (typeof claims['exp'] === 'number' && now >= claims['exp'] * 1000) return new SluiceError('TOKEN_EXPIRED');
     const { aud } = claims;
     const { audiences, scopes } = this.#spec;
     const given: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
     if (audiences.length > 0 && !audiences.some((one) => given.includes(one))) {
-      return this.#refuse('TOKEN_AUDIENCE_REFUSED');
+      return new SluiceError('TOKEN_AUDIENCE_REFUSED');
     }
-    if (!hasScopes(claims, scopes)) return this.#refuse('FORBIDDEN');
-    const allowance: TokenAllowance = { allow: true, headers: {}, claims };
-    return allowance;
+    return hasScopes(claims, scopes) ? claims : lacksScope();
   }
 
   #keep(digest: string, kept: Kept): void {
@@ -124,12 +134,5 @@ export class Introspection {
       this.#kept.delete(oldest);
       return;
     }
-  }
-
-  #refuse(code: ErrorCode): Refusal {
-    if (code === 'INTROSPECTION_FAILED') return refuse(code, { 'retry-after': '1' });
-    const error = code === 'TOKEN_MISSING' ? '' : code === 'FORBIDDEN' ? 'insufficient_scope' : 'invalid_token';
-    const parameter = error === '' ? '' : `, error="${error}"`;
-    return refuse(code, { 'www-authenticate': `Bearer realm="${this.#spec.realm}"${parameter}` });
   }
 }

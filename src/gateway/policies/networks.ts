@@ -3,8 +3,9 @@
  * name, nothing else is. IPv4 addresses are the same in their mapped form. Called first, before anything costs.
  */
 import { z } from 'zod';
+import { SluiceError } from '#kernel';
+import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
 import { Networks, parseAddress } from './address.ts';
-import { ALLOWED, type Decision, type RequestView, refuse } from './request.ts';
 
 const list = z.array(z.string().min(1).max(64)).max(100_000);
 
@@ -20,7 +21,8 @@ export function compileNetworks({ allow, deny }: NetworksSpec): NetworkLists {
   return new NetworkLists(allow.length > 0 ? new Networks(allow) : undefined, new Networks(deny));
 }
 
-export class NetworkLists {
+export class NetworkLists implements Policy {
+  readonly name = 'networks';
   readonly #allow: Networks | undefined;
   readonly #deny: Networks;
 
@@ -29,9 +31,9 @@ export class NetworkLists {
     this.#deny = deny;
   }
 
-  check({ remoteAddress }: RequestView): Decision {
-    const words = parseAddress(remoteAddress);
+  check({ clientAddress }: GatewayRequest): Verdict {
+    const words = parseAddress(clientAddress);
     const allowed = words !== undefined && !this.#deny.has(words) && (this.#allow?.has(words) ?? true);
-    return allowed ? ALLOWED : refuse('ADDRESS_DENIED');
+    return allowed ? undefined : new SluiceError('ADDRESS_DENIED');
   }
 }

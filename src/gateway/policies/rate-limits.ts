@@ -4,13 +4,15 @@
  * that is refused does not count.
  *
  * The answer carries `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10), the older three of
- * the limit with the least room, and `Retry-After` on a refusal. Called for each request, once its client is known.
+ * the limit with the least room, and `Retry-After` on a refusal. Asked once the client is known, or before, where a limit
+ * is `first`.
  */
 import { z } from 'zod';
 import { processMs, SluiceError } from '#kernel';
+import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
 import { addressBucket } from './address.ts';
 import { type Counter, SlidingWindow, TokenBucket } from './counters.ts';
-import { type Decision, type Fields, type RequestView, refuse } from './request.ts';
+import { fieldOf } from './fields.ts';
 import type { SharedTable } from './shared-table.ts';
 
 const part = z.union([
@@ -34,6 +36,10 @@ const limitSchema = z.strictObject({
     .max(4)
     .default(['client'])
     .describe('Who is counted together. A caller without client or key is its address, an IPv6 address its /64'),
+  first: z
+    .boolean()
+    .default(false)
+    .describe('Counted before the caller is known, so that failed attempts count too: by address, route or header'),
 });
 
 export const rateLimitsSchema = z.strictObject({
@@ -58,15 +64,39 @@ export interface RateLimitsParts {
   readonly nowMs?: () => number;
 }
 
-/** @throws CONFIG_INVALID where limits contradict themselves */
-export function compileRateLimits(spec: RateLimitsSpec, parts: RateLimitsParts): RateLimits {
+/**
+ * The limits that are counted before the caller is known, and the others; undefined where there are none.
+ * @throws CONFIG_INVALID where two have one name
+ */
+export function partRateLimits(spec: RateLimitsSpec | undefined): { first?: RateLimitsSpec; rest?: RateLimitsSpec } {
+  if (spec === undefined) return {};
   if (new Set(spec.limits.map(({ name }) => name)).size < spec.limits.length) {
     throw new SluiceError('CONFIG_INVALID', 'two rate limits of one policy have the same name');
+  }
+  const first = spec.limits.filter((limit) => limit.first);
+  const rest = spec.limits.filter((limit) => !limit.first);
+  return {
+    // The older fields have room for one limit only.
+    ...(first.length > 0 ? { first: { limits: first, older_headers: spec.older_headers && rest.length === 0 } } : {}),
+    ...(rest.length > 0 ? { rest: { ...spec, limits: rest } } : {}),
+  };
+}
+
+/** @throws CONFIG_INVALID where limits contradict themselves */
+export function compileRateLimits(spec: RateLimitsSpec, parts: RateLimitsParts): RateLimits {
+  for (const { name, first, by } of spec.limits) {
+    if (first && by.some((one) => one === 'client' || one === 'key' || (typeof one === 'object' && 'claim' in one))) {
+      throw new SluiceError(
+        'CONFIG_INVALID',
+        `limit "${name}" is counted first, when client, key and claims are not known`,
+      );
+    }
   }
   return new RateLimits(spec, parts);
 }
 
-export class RateLimits {
+export class RateLimits implements Policy {
+  readonly name = 'rate-limits';
   readonly #limits: readonly Limit[];
   readonly #table: SharedTable;
   readonly #nowMs: () => number;
@@ -77,7 +107,8 @@ export class RateLimits {
     this.#limits = spec.limits.map((limit) => ({
       spec: limit,
       counter: counterOf(limit),
-      prefix: `${scope}\0${limit.name}\0`,
+      // What is counted in another way is another counter.
+      prefix: `${scope}\0${limit.name}\0${limit.algorithm}\0${limit.window_s}\0`,
     }));
     this.#table = table;
     this.#nowMs = nowMs;
@@ -86,51 +117,46 @@ export class RateLimits {
   }
 
   /** `cost` is how many requests this one counts for. */
-  check(request: RequestView, cost = 1): Decision {
+  check(request: GatewayRequest, cost = 1): Verdict {
     const now = this.#nowMs();
-    const fields: string[] = [];
-    let tightest: { limit: number; remaining: number; resetS: number } | undefined;
+    let found = '';
+    let tightest = 0;
+    let least = Number.POSITIVE_INFINITY;
+    let leastResetS = 0;
     for (let i = 0; i < this.#limits.length; i++) {
       const { spec, counter, prefix } = this.#limits[i] as Limit;
-      const { allowed, remaining, resetMs, retryMs } = counter.take(
-        this.#table,
-        keyOf(prefix, spec, request),
-        now,
-        cost,
-      );
+      const count = counter.take(this.#table, keyOf(prefix, spec, request), now, cost);
+      const { allowed, remaining, resetMs, retryMs } = count;
       const resetS = Math.ceil(resetMs / 1000);
-      fields.push(`"${spec.name}";r=${remaining};t=${resetS}`);
-      if (tightest === undefined || !allowed || remaining < tightest.remaining) {
-        tightest = { limit: spec.limit, remaining: allowed ? remaining : 0, resetS };
+      found += `${i === 0 ? '' : ', '}"${spec.name}";r=${remaining};t=${resetS}`;
+      if (remaining < least || !allowed) {
+        tightest = spec.limit;
+        least = allowed ? remaining : 0;
+        leastResetS = resetS;
       }
-      if (!allowed) {
-        this.#giveBack(i, request, now, cost);
-        const retryS = Math.max(1, Math.ceil(retryMs / 1000));
-        const headers = { ...this.#fields(fields, tightest), 'retry-after': String(retryS) };
-        return refuse('RATE_LIMITED', headers, { limit: spec.name, retry_after_s: retryS });
-      }
+      if (allowed) continue;
+      this.#giveBack(i, request, now, cost);
+      const retryS = Math.max(1, Math.ceil(retryMs / 1000));
+      this.#tell(request, found, tightest, least, leastResetS);
+      request.answerHeaders.push('retry-after', String(retryS));
+      return new SluiceError('RATE_LIMITED', undefined, { limit: spec.name, retry_after_s: retryS });
     }
-    return { allow: true, headers: this.#fields(fields, tightest) };
+    this.#tell(request, found, tightest, least, leastResetS);
+    return undefined;
   }
 
-  #giveBack(until: number, request: RequestView, now: number, cost: number): void {
+  #giveBack(until: number, request: GatewayRequest, now: number, cost: number): void {
     for (let i = 0; i < until; i++) {
       const { spec, counter, prefix } = this.#limits[i] as Limit;
       counter.take(this.#table, keyOf(prefix, spec, request), now, -cost);
     }
   }
 
-  #fields(
-    found: readonly string[],
-    tightest: { limit: number; remaining: number; resetS: number } | undefined,
-  ): Fields {
-    const fields: Record<string, string> = { 'ratelimit-policy': this.#policyField, ratelimit: found.join(', ') };
-    if (this.#olderHeaders && tightest !== undefined) {
-      fields['x-ratelimit-limit'] = String(tightest.limit);
-      fields['x-ratelimit-remaining'] = String(tightest.remaining);
-      fields['x-ratelimit-reset'] = String(tightest.resetS);
-    }
-    return fields;
+  #tell({ answerHeaders }: GatewayRequest, found: string, limit: number, remaining: number, resetS: number): void {
+    answerHeaders.push('ratelimit-policy', this.#policyField, 'ratelimit', found);
+    if (!this.#olderHeaders) return;
+    answerHeaders.push('x-ratelimit-limit', String(limit), 'x-ratelimit-remaining', String(remaining));
+    answerHeaders.push('x-ratelimit-reset', String(resetS));
   }
 }
 
@@ -147,14 +173,14 @@ function counterOf({ name, algorithm, limit, window_s, burst = limit }: LimitSpe
 }
 
 /** Parts are set apart by NUL, which neither header values nor names hold, and told apart by their kind. */
-function keyOf(prefix: string, { by }: LimitSpec, request: RequestView): string {
+function keyOf(prefix: string, { by }: LimitSpec, request: GatewayRequest): string {
   let key = prefix;
   for (const one of by) {
-    if (one === 'route') key += `r${request.route}\0`;
-    else if (one === 'client' && request.client !== undefined) key += `c${request.client}\0`;
-    else if (one === 'key' && request.key !== undefined) key += `k${request.key}\0`;
-    else if (typeof one === 'string') key += `a${addressBucket(request.remoteAddress)}\0`;
-    else if ('header' in one) key += `h${request.headers.get(one.header) ?? ''}\0`;
+    if (one === 'route') key += `r${request.route.name}\0`;
+    else if (one === 'client' && request.client !== undefined) key += `c${request.client.name}\0`;
+    else if (one === 'key' && request.client?.key !== undefined) key += `k${request.client.key}\0`;
+    else if (typeof one === 'string') key += `a${addressBucket(request.clientAddress)}\0`;
+    else if ('header' in one) key += `h${fieldOf(request, one.header) ?? ''}\0`;
     else key += `t${JSON.stringify(request.claims?.[one.claim] ?? null)}\0`;
   }
   return key;

@@ -3,8 +3,7 @@
  * claimed only after the signature over it held, so that nobody can use up another's. Called by the policies of signed
  * requests.
  */
-import { processMs } from '#kernel';
-import { ALLOWED, type Decision, refuse } from './request.ts';
+import { processMs, SluiceError } from '#kernel';
 import type { SharedTable, Touch } from './shared-table.ts';
 
 class Claim implements Touch {
@@ -34,11 +33,11 @@ export class Replays {
   }
 
   /** Allows the first use of the id. What there is no room to remember is not taken: LIMIT_EXCEEDED. */
-  claim(id: string): Decision {
+  claim(id: string): SluiceError | undefined {
     const now = this.#nowMs();
     this.#claim.untilMs = now + this.#keepMs;
     const found = this.#table.update(`${this.#scope}\0${id}`, now, false, this.#claim);
-    if (!found) return refuse('LIMIT_EXCEEDED');
-    return this.#claim.first ? ALLOWED : refuse('SIGNATURE_REPLAYED');
+    if (!found) return new SluiceError('LIMIT_EXCEEDED');
+    return this.#claim.first ? undefined : new SluiceError('SIGNATURE_REPLAYED');
   }
 }

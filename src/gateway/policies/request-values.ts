@@ -2,8 +2,9 @@
  * The values of a request that somebody outside chose: names and values of the query, of forms, of JSON and XML, parts
  * of the path, header fields. Called by the screening policy, which looks at each by itself.
  */
+import type { GatewayRequest } from '../policy.ts';
 import { decodePercent } from './decoders.ts';
-import type { RequestView } from './request.ts';
+import { fieldOf } from './fields.ts';
 
 export interface RequestValue {
   readonly place: 'path' | 'query' | 'header' | 'body';
@@ -31,13 +32,24 @@ const PASSED_OVER = new Set([
   'x-api-key',
 ]);
 
-export function valuesOf(request: RequestView, bodyBytesMax: number, valuesMax: number): RequestValue[] {
-  const found: RequestValue[] = [{ place: 'path', name: '', value: request.path }];
-  addPairs(request.query, 'query', found);
-  for (const [name, value] of request.headers) if (!PASSED_OVER.has(name)) addField(name, value, found);
-  if (request.body !== undefined && request.body.length > 0) {
-    const text = Buffer.from(request.body.subarray(0, bodyBytesMax)).toString('utf8');
-    addBody(text, request.headers.get('content-type') ?? '', found);
+/** What is looked at of a request. */
+export type Screened = Pick<GatewayRequest, 'path' | 'query' | 'headers'>;
+
+export function headValues(request: Screened, valuesMax: number): RequestValue[] {
+  const { path, query, headers } = request;
+  const found: RequestValue[] = [{ place: 'path', name: '', value: path }];
+  addPairs(query, 'query', found);
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!PASSED_OVER.has(headers[i] as string)) addField(headers[i] as string, headers[i + 1] as string, found);
+  }
+  return found.slice(0, valuesMax);
+}
+
+export function bodyValues(request: Screened, body: Uint8Array, bytesMax: number, valuesMax: number): RequestValue[] {
+  const found: RequestValue[] = [];
+  if (body.length > 0) {
+    const text = Buffer.from(body.subarray(0, bytesMax)).toString('utf8');
+    addBody(text, fieldOf(request, 'content-type') ?? '', found);
   }
   return found.slice(0, valuesMax);
 }

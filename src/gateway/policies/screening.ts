@@ -4,15 +4,17 @@
  * request is refused, or only told of (`log`). It is a net under applications that should be safe without it: it has
  * holes and now and then catches the wrong one, and `npm run bench -- screening` says how often.
  *
- * Patterns are of bounded repetition, so the time grows with the length of the values alone. Called with the whole body
- * where the route collects it; of a longer body the first `body_bytes_max` are looked at.
+ * Patterns are of bounded repetition, so the time grows with the length of the values alone. The head is looked at first,
+ * then the body; a body of more than `body_bytes_max` is refused in mode `block`, else it passes without a look.
  */
 import { z } from 'zod';
+import { EMPTY, SluiceError } from '#kernel';
+import type { BodyStep, GatewayRequest, Policy, Verdict } from '../policy.ts';
 import { COMMAND_RULES } from './command-rules.ts';
 import { decodeBase64, type Forms, formsOf } from './decoders.ts';
 import { PATH_RULES } from './path-rules.ts';
-import { ALLOWED, type Decision, type RequestView, refuse } from './request.ts';
-import { type RequestValue, valuesOf } from './request-values.ts';
+import { plainBody } from './plain-body.ts';
+import { bodyValues, headValues, type RequestValue, type Screened } from './request-values.ts';
 import type { ScreeningRule } from './screening-rule.ts';
 import { HEADER_RULES, XSS_RULES } from './script-rules.ts';
 import { SQL_RULES } from './sql-rules.ts';
@@ -40,13 +42,14 @@ export const screeningSchema = z.strictObject({
     .int()
     .min(0)
     .max(1024 * 1024)
-    .default(64 * 1024),
+    .default(64 * 1024)
+    .describe('Of the body; a longer one is refused in mode block, and passes without a look in mode log'),
   values_max: z.int().min(1).max(10_000).default(1_000).describe('Values looked at of one request'),
 });
 
 export type ScreeningSpec = z.infer<typeof screeningSchema>;
 
-export interface Finding {
+interface Finding {
   readonly score: number;
   /** Points by group, of groups with any. */
   readonly groups: Readonly<Partial<Record<Group, number>>>;
@@ -54,45 +57,82 @@ export interface Finding {
   readonly rules: readonly string[];
 }
 
-export type ScreeningDecision = Decision & { readonly finding: Finding };
+type Matched = Map<string, { group: Group; points: number }>;
 
-export function compileScreening(spec: ScreeningSpec): Screening {
-  return new Screening(spec);
+export function compileScreening(spec: ScreeningSpec, found: (refused: boolean) => void = () => {}): Screening {
+  return new Screening(spec, found);
 }
 
-export class Screening {
+export type { Screened };
+
+export class Screening implements Policy {
+  readonly name = 'screening';
+  readonly body: BodyStep;
   readonly #spec: ScreeningSpec;
   readonly #except: ReadonlySet<string>;
+  readonly #found: (refused: boolean) => void;
+  /** What the head of a request matched, for its body to be added to. */
+  readonly #heads = new WeakMap<GatewayRequest, Matched>();
 
-  constructor(spec: ScreeningSpec) {
+  constructor(spec: ScreeningSpec, found: (refused: boolean) => void) {
     this.#spec = spec;
     this.#except = new Set(spec.except);
+    this.#found = found;
+    this.body = {
+      bytesMax: spec.body_bytes_max,
+      whenLonger: spec.mode === 'block' ? 'refuse' : 'pass',
+      check: (request) => this.#checkBody(request),
+    };
   }
 
-  check(request: RequestView): ScreeningDecision {
-    const finding = this.#look(request);
-    const caught = this.#spec.mode === 'block' && finding.score >= this.#spec.threshold;
-    return { ...(caught ? refuse('REQUEST_SUSPICIOUS') : ALLOWED), finding };
+  check(request: GatewayRequest): Verdict {
+    const matched: Matched = new Map();
+    this.#look(headValues(request, this.#spec.values_max), matched);
+    if (matched.size === 0) return undefined;
+    this.#heads.set(request, matched);
+    return this.#conclude(request, matched, 0);
   }
 
-  #look(request: RequestView): Finding {
-    const matched = new Map<string, { group: Group; points: number }>();
-    for (const value of valuesOf(request, this.#spec.body_bytes_max, this.#spec.values_max)) {
+  #checkBody(request: GatewayRequest): Verdict {
+    const { body_bytes_max, values_max } = this.#spec;
+    const matched: Matched = this.#heads.get(request) ?? new Map();
+    const before = findingOf(matched).score;
+    this.#look(bodyValues(request, plainBody(request), body_bytes_max, values_max), matched);
+    return this.#conclude(request, matched, before);
+  }
+
+  /** Whether this is refused at the score that it now has. @param before the score of its head */
+  #conclude(request: GatewayRequest, matched: Matched, before: number): Verdict {
+    const { mode, threshold } = this.#spec;
+    const { score, rules } = findingOf(matched);
+    if (score === 0) return undefined;
+    request.notes.set('screening_score', score);
+    request.notes.set('screening_rules', rules.join(' '));
+    const caught = score >= threshold && before < threshold;
+    const refused = mode === 'block' && score >= threshold;
+    if (caught) this.#found(refused);
+    return refused ? new SluiceError('REQUEST_SUSPICIOUS') : undefined;
+  }
+
+  /** All that is found in a request, whatever comes of it. */
+  find(request: Screened, body: Uint8Array = EMPTY): Finding {
+    const { body_bytes_max, values_max } = this.#spec;
+    const matched: Matched = new Map();
+    this.#look(headValues(request, values_max), matched);
+    this.#look(bodyValues(request, body, body_bytes_max, values_max), matched);
+    return findingOf(matched);
+  }
+
+  #look(values: readonly RequestValue[], matched: Matched): void {
+    for (const value of values) {
       if (value.value === '' || this.#except.has(value.name)) continue;
       this.#match(value, formsOf(value.value), matched);
       const hidden = decodeBase64(value.value);
       if (hidden !== undefined) this.#match(value, formsOf(hidden), matched);
     }
-    const groups: Partial<Record<Group, number>> = {};
-    let score = 0;
-    for (const { group, points } of matched.values()) {
-      groups[group] = (groups[group] ?? 0) + points;
-      score += points;
-    }
-    return { score, groups, rules: [...matched.keys()] };
   }
 
-  #match({ place, name }: RequestValue, forms: Forms, matched: Map<string, { group: Group; points: number }>): void {
+  #match({ place, name }: RequestValue, forms: Forms, matched: Matched): void {
     for (const group of this.#spec.groups) {
       for (const rule of RULES[group] as readonly ScreeningRule[]) {
         if (rule.places !== undefined && !rule.places.includes(place)) continue;
@@ -102,4 +142,14 @@ export class Screening {
       }
     }
   }
+}
+
+function findingOf(matched: Matched): Finding {
+  const groups: Partial<Record<Group, number>> = {};
+  let score = 0;
+  for (const { group, points } of matched.values()) {
+    groups[group] = (groups[group] ?? 0) + points;
+    score += points;
+  }
+  return { score, groups, rules: [...matched.keys()] };
 }

@@ -6,8 +6,9 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { type Clock, EMPTY, SluiceError } from '#kernel';
+import type { BodyStep, GatewayRequest, Policy, Verdict } from '../policy.ts';
+import { fieldOf } from './fields.ts';
 import { Replays } from './replays.ts';
-import { ALLOWED, type Decision, type RequestView, refuse } from './request.ts';
 import { readByteFields, readSignatureInputs, type SignatureInput } from './signature-fields.ts';
 import { isSame, readSecret, type SignatureParts } from './webhooks.ts';
 
@@ -32,7 +33,9 @@ export function compileSignedRequests(spec: SignedRequestsSpec, parts: Signature
   return new SignedRequests(keys, spec, parts);
 }
 
-export class SignedRequests {
+export class SignedRequests implements Policy {
+  readonly name = 'signature';
+  readonly body: BodyStep;
   readonly #keys: ReadonlyMap<string, Buffer>;
   readonly #required: readonly string[];
   readonly #toleranceMs: number;
@@ -41,7 +44,10 @@ export class SignedRequests {
   /** An unknown key costs the same time as a known one. */
   readonly #noKey = randomBytes(32);
 
-  constructor(keys: ReadonlyMap<string, Buffer>, spec: SignedRequestsSpec, { clock, table, scope }: SignatureParts) {
+  constructor(keys: ReadonlyMap<string, Buffer>, spec: SignedRequestsSpec, parts: SignatureParts) {
+    const { clock, table, scope, bodyBytesMax } = parts;
+    const check = (request: GatewayRequest) => this.#verdict(request);
+    this.body = { bytesMax: bodyBytesMax, whenLonger: 'refuse', always: true, check };
     this.#keys = keys;
     this.#required = spec.components;
     this.#toleranceMs = spec.tolerance_s * 1000;
@@ -49,10 +55,10 @@ export class SignedRequests {
     this.#replays = spec.once ? new Replays(table, scope, 2 * this.#toleranceMs + 1000) : undefined;
   }
 
-  check(request: RequestView): Decision {
-    const inputField = request.headers.get('signature-input');
-    const signatureField = request.headers.get('signature');
-    if (inputField === undefined || signatureField === undefined) return refuse('SIGNATURE_MISSING');
+  #verdict(request: GatewayRequest): Verdict {
+    const inputField = fieldOf(request, 'signature-input');
+    const signatureField = fieldOf(request, 'signature');
+    if (inputField === undefined || signatureField === undefined) return new SluiceError('SIGNATURE_MISSING');
     const signatures = readByteFields(signatureField);
     for (const [label, input] of readSignatureInputs(inputField)) {
       const signature = signatures.get(label);
@@ -60,27 +66,30 @@ export class SignedRequests {
       if (signature === undefined || (input.parameters.get('alg') ?? 'hmac-sha256') !== 'hmac-sha256') continue;
       return this.#decide(request, input, signature);
     }
-    return refuse('SIGNATURE_INVALID');
+    return new SluiceError('SIGNATURE_INVALID');
   }
 
-  #decide(request: RequestView, input: SignatureInput, signature: Buffer): Decision {
+  #decide(request: GatewayRequest, input: SignatureInput, signature: Buffer): Verdict {
     const keyId = String(input.parameters.get('keyid') ?? '');
     const base = signatureBase(request, input);
     const expected = createHmac('sha256', this.#keys.get(keyId) ?? this.#noKey)
       .update(base ?? '')
       .digest();
     const held = isSame(expected, signature) && this.#keys.has(keyId) && base !== undefined;
-    if (!held || !this.#covers(request, input)) return refuse('SIGNATURE_INVALID');
-    if (!this.#isTimely(input)) return refuse('SIGNATURE_EXPIRED');
+    if (!held || !this.#covers(request, input)) return new SluiceError('SIGNATURE_INVALID');
+    if (!this.#isTimely(input)) return new SluiceError('SIGNATURE_EXPIRED');
     const nonce = input.parameters.get('nonce') ?? signature.toString('base64');
-    return this.#replays?.claim(`${keyId}\0${nonce}`) ?? ALLOWED;
+    const replayed = this.#replays?.claim(`${keyId}\0${nonce}`);
+    if (replayed === undefined) request.client = { name: keyId, scopes: [], key: keyId };
+    return replayed;
   }
 
-  #covers({ headers, body = EMPTY }: RequestView, { components }: SignatureInput): boolean {
+  #covers(request: GatewayRequest, { components }: SignatureInput): boolean {
+    const { body = EMPTY } = request;
     if (!this.#required.every((one) => components.includes(one))) return false;
     const digested = components.includes('content-digest');
     if (!digested) return body.length === 0;
-    return isDigest(headers.get('content-digest') ?? '', body);
+    return isDigest(fieldOf(request, 'content-digest') ?? '', body);
   }
 
   #isTimely({ parameters }: SignatureInput): boolean {
@@ -104,19 +113,20 @@ function isDigest(field: string, body: Uint8Array): boolean {
 }
 
 /** What was signed (RFC 9421 2.5), undefined where a component is missing or of no kind known here. */
-function signatureBase(request: RequestView, { components, text }: SignatureInput): string | undefined {
+function signatureBase(request: GatewayRequest, { components, text }: SignatureInput): string | undefined {
   let base = '';
   for (const one of components) {
-    const value = one.startsWith('@') ? derived(request, one) : request.headers.get(one)?.trim();
+    const value = one.startsWith('@') ? derived(request, one) : fieldOf(request, one)?.trim();
     if (value === undefined) return undefined;
     base += `"${one}": ${value}\n`;
   }
   return `${base}"@signature-params": ${text}`;
 }
 
-function derived({ method, path, query, headers }: RequestView, name: string): string | undefined {
+function derived(request: GatewayRequest, name: string): string | undefined {
+  const { method, path, query } = request;
   if (name === '@method') return method;
-  if (name === '@authority') return headers.get('host')?.toLowerCase();
+  if (name === '@authority') return fieldOf(request, 'host')?.toLowerCase();
   if (name === '@path') return path;
   if (name === '@query') return `?${query}`;
   if (name === '@request-target') return query === '' ? path : `${path}?${query}`;

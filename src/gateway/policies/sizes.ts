@@ -1,12 +1,13 @@
 /**
  * Policy `sizes`: how long and how deep a request may be: header fields, path and query, body, and the structure of JSON
- * and XML bodies by their media type. Called for each request; for a body that is passed on in pieces, `scanner` gives
- * what to feed them to.
+ * and XML bodies by their media type, for which they are collected.
  */
 import { z } from 'zod';
-import type { ErrorCode } from '#kernel';
+import { type Limits, SluiceError } from '#kernel';
+import type { BodyStep, GatewayRequest, Policy, Verdict } from '../policy.ts';
+import { fieldOf } from './fields.ts';
 import { JsonScanner, type ScanFault } from './json-scanner.ts';
-import { ALLOWED, type Decision, type RequestView, refuse } from './request.ts';
+import { plainBody } from './plain-body.ts';
 import { XmlScanner } from './xml-scanner.ts';
 
 const count = (standard: number) => z.int().min(1).max(1_000_000_000).default(standard);
@@ -45,48 +46,63 @@ export interface BodyScanner {
   end(): ScanFault | undefined;
 }
 
-export function compileSizes(spec: SizesSpec): Sizes {
-  return new Sizes(spec);
+/** @throws CONFIG_INVALID where bodies are to be looked into that are too long to be collected */
+export function compileSizes(spec: SizesSpec, limits: Pick<Limits, 'gatewayBodyBytesMax'>): Sizes {
+  const looks = spec.json !== undefined || spec.xml !== undefined;
+  if (looks && spec.body_bytes_max > limits.gatewayBodyBytesMax) {
+    throw new SluiceError(
+      'CONFIG_INVALID',
+      `bodies of more than ${limits.gatewayBodyBytesMax} bytes are not collected to be looked into`,
+    );
+  }
+  return new Sizes(spec, looks);
 }
 
 const JSON_TYPE = /^\s*[a-z0-9.+-]+\/(json|[a-z0-9.+-]+\+json)\s*(;|$)/i;
 const XML_TYPE = /^\s*[a-z0-9.+-]+\/(xml|[a-z0-9.+-]+\+xml)\s*(;|$)/i;
 
-export class Sizes {
+export class Sizes implements Policy {
+  readonly name = 'sizes';
+  /** Looks into bodies, after the caller is known. */
+  readonly structure: (Policy & { readonly body: BodyStep }) | undefined;
   readonly #spec: SizesSpec;
 
-  constructor(spec: SizesSpec) {
+  constructor(spec: SizesSpec, looks: boolean) {
     this.#spec = spec;
-  }
-
-  check(request: RequestView): Decision {
-    const code = this.#headFault(request) ?? this.#bodyFault(request);
-    return code === undefined ? ALLOWED : refuse(code);
+    const check = (request: GatewayRequest) => this.#bodyFault(request);
+    const body: BodyStep = { bytesMax: spec.body_bytes_max, whenLonger: 'refuse', check };
+    this.structure = looks ? { name: 'structure', body } : undefined;
   }
 
   /** What to feed the body to, undefined where its type is not looked into. */
-  scanner(contentType: string | undefined): BodyScanner | undefined {
+  #scanner(contentType: string | undefined): BodyScanner | undefined {
     const { json, xml } = this.#spec;
     if (json !== undefined && JSON_TYPE.test(contentType ?? '')) return new JsonScanner(json);
     if (xml !== undefined && XML_TYPE.test(contentType ?? '')) return new XmlScanner(xml);
     return undefined;
   }
 
-  #headFault({ headers, path, query }: RequestView): ErrorCode | undefined {
+  /** Of a body that comes in pieces without a length, the proxy counts the bytes. */
+  check(request: GatewayRequest): Verdict {
+    const { headers, path, query } = request;
     const { header_bytes_max, header_fields_max, path_bytes_max, body_bytes_max } = this.#spec;
-    if (path.length + query.length > path_bytes_max) return 'PATH_TOO_LONG';
+    if (path.length + query.length > path_bytes_max) return new SluiceError('PATH_TOO_LONG');
     let bytes = 0;
-    for (const [name, value] of headers) bytes += name.length + value.length + 4;
-    if (bytes > header_bytes_max || headers.size > header_fields_max) return 'HEADERS_TOO_LARGE';
-    const announced = headers.get('content-length');
-    return announced !== undefined && Number(announced) > body_bytes_max ? 'REQUEST_TOO_LARGE' : undefined;
+    for (const text of headers) bytes += text.length + 2;
+    if (bytes > header_bytes_max || headers.length > 2 * header_fields_max) {
+      return new SluiceError('HEADERS_TOO_LARGE');
+    }
+    const announced = request.header('content-length');
+    return announced !== undefined && Number(announced) > body_bytes_max
+      ? new SluiceError('REQUEST_TOO_LARGE')
+      : undefined;
   }
 
-  #bodyFault({ headers, body }: RequestView): ErrorCode | undefined {
-    if (body === undefined) return undefined;
-    if (body.length > this.#spec.body_bytes_max) return 'REQUEST_TOO_LARGE';
+  #bodyFault(request: GatewayRequest): Verdict {
+    const body = plainBody(request);
     if (body.length === 0) return undefined;
-    const scanner = this.scanner(headers.get('content-type'));
-    return scanner?.write(body) ?? scanner?.end();
+    const scanner = this.#scanner(fieldOf(request, 'content-type'));
+    const fault = scanner?.write(body) ?? scanner?.end();
+    return fault === undefined ? undefined : new SluiceError(fault);
   }
 }

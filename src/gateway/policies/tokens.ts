@@ -7,8 +7,10 @@
  * `check` answers at once, otherwise with a promise. Called for each request of a route that asks for tokens.
  */
 import { z } from 'zod';
-import { type Clock, type ErrorCode, type Limits, SluiceError } from '#kernel';
-import { bearerOf, hasScopes } from './bearer.ts';
+import { type Clock, type Limits, SluiceError } from '#kernel';
+import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
+import { networkNames } from './address.ts';
+import { bearerOf, hasScopes, lacksScope, type Standing, settle } from './bearer.ts';
 import { type Claims, checkClaims, issuerOf } from './claims.ts';
 import {
   type Algorithm,
@@ -19,7 +21,6 @@ import {
   verifyJws,
 } from './jws.ts';
 import { type FetchKeys, localKeys, remoteKeys, secretKeys } from './key-set.ts';
-import { type Allowance, type Refusal, type RequestView, refuse } from './request.ts';
 
 const KEPT_MS = 5 * 60_000;
 
@@ -48,6 +49,7 @@ export const tokensSchema = z.strictObject({
     .regex(/^[\w .:/-]{1,128}$/)
     .default('api'),
   cooldown_s: z.int().min(1).max(3600).default(30).describe('Between two fetches of a key set for an unknown key'),
+  networks: networkNames.describe('Networks where issuers may be although they are private, loopback or link-local'),
 });
 
 export type TokensSpec = z.infer<typeof tokensSchema>;
@@ -58,12 +60,6 @@ export interface TokensParts {
   readonly limits: Pick<Limits, 'tokenBytesMax' | 'tokensKeptMax' | 'keySetBytesMax' | 'keySetMs'>;
   readonly fetch: FetchKeys;
 }
-
-export interface TokenAllowance extends Allowance {
-  readonly claims: Claims;
-}
-
-export type TokenDecision = TokenAllowance | Refusal;
 
 interface Issuer {
   readonly spec: IssuerSpec;
@@ -99,17 +95,18 @@ function keysOf(issuer: IssuerSpec, cooldownS: number, { limits, fetch }: Tokens
 const invalid = ({ issuer }: IssuerSpec, what: string) => new SluiceError('CONFIG_INVALID', `issuer ${issuer} ${what}`);
 
 interface Kept {
-  readonly allowance: TokenAllowance;
+  readonly claims: Claims;
   readonly untilMs: number;
 }
 
-export class Tokens {
+export class Tokens implements Policy {
+  readonly name = 'jwt';
   readonly #spec: TokensSpec;
   readonly #issuers: ReadonlyMap<string, Issuer>;
   readonly #parts: TokensParts;
   /** By token; the one used longest ago comes first. */
   readonly #kept = new Map<string, Kept>();
-  readonly #underWay = new Map<string, Promise<TokenDecision>>();
+  readonly #underWay = new Map<string, Promise<Standing>>();
 
   constructor(spec: TokensSpec, issuers: ReadonlyMap<string, Issuer>, parts: TokensParts) {
     this.#spec = spec;
@@ -117,44 +114,50 @@ export class Tokens {
     this.#parts = parts;
   }
 
-  check(request: RequestView): TokenDecision | Promise<TokenDecision> {
+  check(request: GatewayRequest): Verdict | Promise<Verdict> {
     const token = bearerOf(request);
-    if (token === undefined) return this.#refuse('TOKEN_MISSING');
+    const standing = token === undefined ? new SluiceError('TOKEN_MISSING') : this.#standing(token);
+    const { realm, cooldown_s } = this.#spec;
+    return standing instanceof Promise
+      ? standing.then((one) => settle(request, one, realm, cooldown_s))
+      : settle(request, standing, realm, cooldown_s);
+  }
+
+  #standing(token: string): Standing | Promise<Standing> {
     const kept = this.#kept.get(token);
     if (kept !== undefined) {
       this.#kept.delete(token);
       if (this.#parts.clock.now() < kept.untilMs) {
         this.#kept.set(token, kept);
-        return kept.allowance;
+        return kept.claims;
       }
     }
-    if (token.length > this.#parts.limits.tokenBytesMax) return this.#refuse('TOKEN_MALFORMED');
+    if (token.length > this.#parts.limits.tokenBytesMax) return new SluiceError('TOKEN_MALFORMED');
     return this.#verifyOnce(token);
   }
 
   /** Requests that bring the same token at once wait for one verification. */
-  #verifyOnce(token: string): Promise<TokenDecision> {
+  #verifyOnce(token: string): Promise<Standing> {
     const before = this.#underWay.get(token);
     if (before !== undefined) return before;
     const promise = this.#verify(token)
-      .catch((error: unknown) => this.#refuse(error instanceof SluiceError ? error.code : 'INTERNAL'))
+      .catch((error: unknown) => new SluiceError(error instanceof SluiceError ? error.code : 'INTERNAL'))
       .finally(() => this.#underWay.delete(token));
     this.#underWay.set(token, promise);
     return promise;
   }
 
-  async #verify(token: string): Promise<TokenDecision> {
+  async #verify(token: string): Promise<Standing> {
     readHeader(token);
     const issuer = this.#issuers.get(issuerOf(token));
-    if (issuer === undefined) return this.#refuse('TOKEN_ISSUER_UNKNOWN');
+    if (issuer === undefined) return new SluiceError('TOKEN_ISSUER_UNKNOWN');
     const { spec, find } = issuer;
     const { header, payload } = await verifyJws(token, find, spec.algorithms as readonly Algorithm[]);
     const now = this.#parts.clock.now();
     const { claims, expiresMs } = checkClaims(Buffer.from(payload).toString('utf8'), header.typ, spec, now);
-    if (!hasScopes(claims, this.#spec.scopes)) return this.#refuseScope();
-    const allowance: TokenAllowance = { allow: true, headers: {}, claims };
-    this.#keep(token, { allowance, untilMs: Math.min(expiresMs, now + KEPT_MS) });
-    return allowance;
+    if (!hasScopes(claims, this.#spec.scopes)) return lacksScope();
+    this.#keep(token, { claims, untilMs: Math.min(expiresMs, now + KEPT_MS) });
+    return claims;
   }
 
   #keep(token: string, kept: Kept): void {
@@ -164,20 +167,5 @@ export class Tokens {
       this.#kept.delete(oldest);
       return;
     }
-  }
-
-  /** RFC 6750: without credentials only the realm, otherwise that the token is no good. */
-  #refuse(code: ErrorCode): Refusal {
-    if (code === 'TOKEN_KEYS_UNAVAILABLE') {
-      return refuse(code, { 'retry-after': String(this.#spec.cooldown_s) });
-    }
-    if (code === 'INTERNAL') return refuse(code);
-    const error = code === 'TOKEN_MISSING' ? '' : ', error="invalid_token"';
-    return refuse(code, { 'www-authenticate': `Bearer realm="${this.#spec.realm}"${error}` });
-  }
-
-  #refuseScope(): Refusal {
-    const field = `Bearer realm="${this.#spec.realm}", error="insufficient_scope"`;
-    return refuse('FORBIDDEN', { 'www-authenticate': field });
   }
 }

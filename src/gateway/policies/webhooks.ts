@@ -6,8 +6,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { type Clock, EMPTY, SluiceError } from '#kernel';
+import type { BodyStep, GatewayRequest, Policy, Verdict } from '../policy.ts';
+import { fieldOf } from './fields.ts';
 import { Replays } from './replays.ts';
-import { ALLOWED, type Decision, type RequestView, refuse } from './request.ts';
 import type { SharedTable } from './shared-table.ts';
 
 const SECRET_BYTES_MIN = 16;
@@ -26,6 +27,8 @@ export interface SignatureParts {
   readonly table: SharedTable;
   /** Sets the ids of this policy apart from those of others in the same table. */
   readonly scope: string;
+  /** A longer body is refused. */
+  readonly bodyBytesMax: number;
 }
 
 /** @throws CONFIG_INVALID where a secret is not base64 or too short */
@@ -43,28 +46,34 @@ export function readSecret(text: string): Buffer {
   return secret;
 }
 
-export class Webhook {
+export class Webhook implements Policy {
+  readonly name = 'webhook';
+  readonly body: BodyStep;
   readonly #secrets: readonly Buffer[];
   readonly #toleranceMs: number;
   readonly #replays: Replays | undefined;
   readonly #clock: Clock;
 
-  constructor(secrets: readonly Buffer[], spec: WebhookSpec, { clock, table, scope }: SignatureParts) {
+  constructor(secrets: readonly Buffer[], spec: WebhookSpec, { clock, table, scope, bodyBytesMax }: SignatureParts) {
+    const check = (request: GatewayRequest) => this.#verdict(request);
+    this.body = { bytesMax: bodyBytesMax, whenLonger: 'refuse', always: true, check };
     this.#secrets = secrets;
     this.#toleranceMs = spec.tolerance_s * 1000;
     this.#clock = clock;
     this.#replays = spec.once ? new Replays(table, scope, 2 * this.#toleranceMs + 1000) : undefined;
   }
 
-  check(request: RequestView): Decision {
-    const id = request.headers.get('webhook-id');
-    const timestamp = request.headers.get('webhook-timestamp');
-    const signatures = request.headers.get('webhook-signature');
-    if (!id || timestamp === undefined || signatures === undefined) return refuse('SIGNATURE_MISSING');
-    if (!/^\d{1,12}$/.test(timestamp)) return refuse('SIGNATURE_INVALID');
-    if (!this.#isSigned(`${id}.${timestamp}.`, request.body ?? EMPTY, signatures)) return refuse('SIGNATURE_INVALID');
-    if (Math.abs(this.#clock.now() - Number(timestamp) * 1000) > this.#toleranceMs) return refuse('SIGNATURE_EXPIRED');
-    return this.#replays?.claim(id) ?? ALLOWED;
+  #verdict(request: GatewayRequest): Verdict {
+    const id = fieldOf(request, 'webhook-id');
+    const timestamp = fieldOf(request, 'webhook-timestamp');
+    const signatures = fieldOf(request, 'webhook-signature');
+    if (!id || timestamp === undefined || signatures === undefined) return new SluiceError('SIGNATURE_MISSING');
+    if (!/^\d{1,12}$/.test(timestamp)) return new SluiceError('SIGNATURE_INVALID');
+    if (!this.#isSigned(`${id}.${timestamp}.`, request.body ?? EMPTY, signatures))
+      return new SluiceError('SIGNATURE_INVALID');
+    if (Math.abs(this.#clock.now() - Number(timestamp) * 1000) > this.#toleranceMs)
+      return new SluiceError('SIGNATURE_EXPIRED');
+    return this.#replays?.claim(id);
   }
 
   /** All pairs are compared, so that the time says nothing about which held. */

@@ -28,14 +28,14 @@ export class KeyRing {
   }
 
   /** The client of a live key. As much is done for unknown keys as for known ones, so that time tells nothing. */
-  find(text: string): { readonly name: string; readonly scopes: readonly string[] } | undefined {
+  find(text: string): GatewayRequest['client'] {
     const [, id = '', secret = ''] = KEY.exec(text) ?? [];
     const known = this.#keys.get(id);
     const digest = createHash('sha256').update(secret).digest();
     const same = timingSafeEqual(digest, known?.digest ?? NO_HASH);
     if (known === undefined || !same) return undefined;
     if (known.expiresAt !== null && known.expiresAt <= this.#clock.now()) return undefined;
-    return { name: known.client, scopes: known.scopes };
+    return { name: known.client, scopes: known.scopes, key: known.id };
   }
 }
 

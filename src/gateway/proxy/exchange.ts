@@ -74,7 +74,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   #accept(live: LiveRoute): void {
     const { spec } = live.named;
     const { bodyLength: length } = this.#head;
-    const bytesMax = spec.body_bytes_max ?? Number.POSITIVE_INFINITY;
+    const { bodyBytesMax: bytesMax } = live;
     if (length > bytesMax) throw new SluiceError('REQUEST_TOO_LARGE', `the body has more than ${bytesMax} bytes`);
     if (spec.total_ms !== undefined) this.#totalDeadline = this.#startedAt + spec.total_ms;
     this.#extend(spec.headers_ms);

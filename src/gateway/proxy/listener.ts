@@ -14,10 +14,13 @@ import * as native from 'uWebSockets.js';
 import type { BlockList } from 'node:net';
 import { type Clock, systemClock } from '#kernel';
 import type { ThreadLink } from '../link.ts';
+import { SharedTable } from '../policies/shared-table.ts';
 import type { GatewayTable, ListenerSettings } from '../table.ts';
 import { networks } from '../upstream/address.ts';
+import { GuardedFetch } from '../upstream/guarded-fetch.ts';
 import { KeyRing } from './api-key.ts';
 import { Exchange } from './exchange.ts';
+import { KeptPolicies } from './kept-policies.ts';
 import { type ListenerHost, LiveTable } from './live-table.ts';
 import type { PolicyParts } from './route-policies.ts';
 import { Stats } from './stats.ts';
@@ -48,6 +51,7 @@ export class Listener implements ListenerHost {
   readonly stats = new Stats();
   table: LiveTable;
   readonly #parts: PolicyParts;
+  readonly #fetch: GuardedFetch;
   readonly #app: TemplatedApp;
   readonly #tunnels = new Set<Tunnel>();
   #socket: us_listen_socket | undefined;
@@ -62,7 +66,19 @@ export class Listener implements ListenerHost {
     this.watch = new Watch(this.clock);
     const keys = new KeyRing(this.clock);
     link.watch('keys', (newest) => keys.replace(newest));
-    this.#parts = { clock: this.clock, limits: settings.limits, link, keys };
+    const { limits } = settings;
+    this.#fetch = new GuardedFetch(limits);
+    this.#parts = {
+      clock: this.clock,
+      limits,
+      link,
+      keys,
+      kept: new KeptPolicies(),
+      stats: this.stats,
+      counters: new SharedTable(settings.counters),
+      replays: new SharedTable(settings.replays),
+      fetchWithin: (permitted) => this.#fetch.within(permitted),
+    };
     this.table = new LiveTable({ version: 0, routes: [], upstreams: [] }, this.#parts, this.stats);
     // No `uWebSockets` header: who asks need not know.
     (native as Silenceable)._cfg?.('silent');
@@ -128,5 +144,6 @@ export class Listener implements ListenerHost {
     this.#app.close();
     this.watch.close();
     await Promise.all([...this.table.upstreams().values()].map((upstream) => upstream.destroy()));
+    await this.#fetch.destroy();
   }
 }

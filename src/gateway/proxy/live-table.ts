@@ -16,6 +16,8 @@ import type { Watch } from './watch.ts';
 export interface LiveRoute {
   readonly named: NamedRoute;
   readonly plan: Plan;
+  /** The most bytes that a body may have. */
+  readonly bodyBytesMax: number;
   readonly rewrite: ((params: readonly string[]) => string) | undefined;
   readonly stats: RouteStats;
 }
@@ -47,9 +49,14 @@ export class LiveTable {
       this.#upstreams.set(name, same ? before : new Upstream(name, spec, parts.clock, before));
     }
     for (const gone of left.values()) gone.retire();
+    parts.kept.turn();
     this.router = new Router(table.routes, (named) => ({
       named,
       plan: planOf(routePolicies(named, parts)),
+      bodyBytesMax: Math.min(
+        named.spec.body_bytes_max ?? Number.POSITIVE_INFINITY,
+        named.spec.sizes?.body_bytes_max ?? Number.POSITIVE_INFINITY,
+      ),
       rewrite: compileRewrite(named.spec.path, named.spec.rewrite),
       stats: stats.route(named.name),
     }));

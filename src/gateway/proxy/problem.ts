@@ -16,9 +16,14 @@ export function writeProblem(
 ): void {
   const body = JSON.stringify(toProblem(error));
   res.writeStatus(answerStatus(error.status)).writeHeader('content-type', 'application/problem+json');
-  if (error.code === 'UNAUTHENTICATED') res.writeHeader('www-authenticate', 'Bearer realm="sluice"');
+  // What a policy said is more to the point.
+  if (error.code === 'UNAUTHENTICATED' && !extra.includes('www-authenticate')) {
+    res.writeHeader('www-authenticate', 'Bearer realm="sluice"');
+  }
   if (error.code === 'METHOD_NOT_ALLOWED') res.writeHeader('allow', String(error.details['allow']));
-  if (error.status === 503 || error.status === 429) res.writeHeader('retry-after', RETRY_AFTER_S);
+  if ((error.status === 503 || error.status === 429) && !extra.includes('retry-after')) {
+    res.writeHeader('retry-after', RETRY_AFTER_S);
+  }
   for (let i = 0; i < extra.length; i += 2) res.writeHeader(extra[i] as string, extra[i + 1] as string);
   if (method === 'HEAD') res.endWithoutBody(Buffer.byteLength(body), close);
   else res.end(body, close);

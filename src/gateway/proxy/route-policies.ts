@@ -1,12 +1,31 @@
 /**
  * The policies of a route, in the order in which they are asked. A policy that a route names is one line here, one field
  * in the kind `route`, and a file of its own.
+ *
+ *   head    networks · cors · sizes · limits that are `first` · key, jwt, introspection · limits · screening
+ *   body    signature, webhook · limits, where one of those two says who calls · inflating · structure · screening
+ *
+ * The main thread makes them too when a route is declared, to see what a declaration says against itself.
  */
-import type { Clock, Limits } from '#kernel';
+import { type Clock, type Limits, SluiceError } from '#kernel';
 import type { ThreadLink } from '../link.ts';
+import { compileCors } from '../policies/cors.ts';
+import { compileIntrospection } from '../policies/introspection.ts';
+import type { FetchKeys } from '../policies/key-set.ts';
+import { compileNetworks } from '../policies/networks.ts';
+import { PlainBody } from '../policies/plain-body.ts';
+import { compileRateLimits, partRateLimits, type RateLimitsSpec } from '../policies/rate-limits.ts';
+import { compileScreening } from '../policies/screening.ts';
+import type { SharedTable } from '../policies/shared-table.ts';
+import { compileSignedRequests } from '../policies/signed-requests.ts';
+import { compileSizes } from '../policies/sizes.ts';
+import { compileTokens } from '../policies/tokens.ts';
+import { compileWebhook } from '../policies/webhooks.ts';
 import type { Policy } from '../policy.ts';
 import type { NamedRoute } from '../table.ts';
 import { ApiKeyPolicy, type KeyRing } from './api-key.ts';
+import type { KeptPolicies } from './kept-policies.ts';
+import type { Stats } from './stats.ts';
 
 /** What policies are made with: one set for each listener thread. */
 export interface PolicyParts {
@@ -14,11 +33,90 @@ export interface PolicyParts {
   readonly limits: Limits;
   readonly link: ThreadLink;
   readonly keys: KeyRing;
+  readonly kept: KeptPolicies;
+  readonly stats: Pick<Stats, 'screened'>;
+  /** Shared by all threads: what limits count, and the ids of signed requests. */
+  readonly counters: SharedTable;
+  readonly replays: SharedTable;
+  /** Of servers that a declaration names. @param networks that may be reached although they are special */
+  fetchWithin(networks: readonly string[]): FetchKeys;
 }
 
-/** @throws CONFIG_INVALID where a declaration contradicts itself */
-export function routePolicies({ spec }: NamedRoute, parts: PolicyParts): Policy[] {
+/** A body is collected up to here where the route sets no bound of its own. */
+const BODY_BYTES = 1024 * 1024;
+
+/** @throws RESOURCE_INVALID where a declaration contradicts itself */
+export function routePolicies(route: NamedRoute, parts: PolicyParts): Policy[] {
+  const { name, spec } = route;
+  const { clock, limits, counters, replays } = parts;
   const policies: Policy[] = [];
+  const bodyBytesMax = Math.min(
+    spec.sizes?.body_bytes_max ?? spec.body_bytes_max ?? BODY_BYTES,
+    limits.gatewayBodyBytesMax,
+  );
+  /** Who calls is known with the body only. */
+  const late = spec.signature !== undefined || spec.webhook !== undefined;
+  const signed = { clock, table: replays, scope: name, bodyBytesMax };
+  /** Adds the policy of a field where the route has it: the same one as in the table before, where nothing about it changed. */
+  const add = <S, P extends Policy>(
+    field: string,
+    declared: S | undefined,
+    make: (declared: S) => P,
+  ): P | undefined => {
+    if (declared === undefined) return undefined;
+    const key = `${name}\0${field}\0${bodyBytesMax}\0${late}\0${JSON.stringify(declared)}`;
+    const policy = parts.kept.take(key, () => refusing(field, () => make(declared)));
+    policies.push(policy);
+    return policy;
+  };
+  const limit = (declared: RateLimitsSpec) => compileRateLimits(declared, { table: counters, scope: name });
+
+  add('networks', spec.networks, compileNetworks);
+  add('cors', spec.cors, compileCors);
+  const sizes = add('sizes', spec.sizes, (declared) => compileSizes(declared, limits));
+  const { first, rest } = refusing('rate_limits', () => partRateLimits(spec.rate_limits));
+  add('rate_limits', first, limit);
   if (spec.auth === 'key') policies.push(new ApiKeyPolicy(parts.keys));
+  if (spec.jwt !== undefined && spec.introspection !== undefined) {
+    throw new SluiceError('RESOURCE_INVALID', 'introspection: a token is verified or asked about, not both', {
+      field: 'introspection',
+    });
+  }
+  add('jwt', spec.jwt, (declared) =>
+    compileTokens(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks) }),
+  );
+  add('introspection', spec.introspection, (declared) =>
+    compileIntrospection(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks) }),
+  );
+  add('signature', spec.signature, (declared) => compileSignedRequests(declared, signed));
+  add('webhook', spec.webhook, (declared) => compileWebhook(declared, signed));
+  add('rate_limits', rest, (declared) => (late ? withBody(limit(declared), bodyBytesMax) : limit(declared)));
+
+  const looking: Policy[] = [];
+  if (sizes?.structure !== undefined) looking.push(sizes.structure);
+  const screened = (refused: boolean) => parts.stats.screened(name, refused);
+  const screening = add('screening', spec.screening, (declared) => compileScreening(declared, screened));
+  if (screening !== undefined) looking.push(policies.pop() as Policy);
+  if (looking.length > 0) {
+    const steps = looking.flatMap(({ body }) => (body === undefined ? [] : [body]));
+    const refuses = steps.some(({ whenLonger }) => whenLonger === 'refuse');
+    policies.push(new PlainBody(Math.max(...steps.map(({ bytesMax }) => bytesMax)), refuses ? 'refuse' : 'pass'));
+  }
+  policies.push(...looking);
   return policies;
+}
+
+/** A policy of heads that is asked once the body is there, when it is known who calls. */
+function withBody(policy: Policy & Required<Pick<Policy, 'check'>>, bytesMax: number): Policy {
+  const { name } = policy;
+  return { name, body: { bytesMax, whenLonger: 'refuse', always: true, check: (request) => policy.check(request) } };
+}
+
+/** @throws RESOURCE_INVALID that names the field, whatever `make` throws */
+function refusing<P>(field: string, make: () => P): P {
+  try {
+    return make();
+  } catch (error) {
+    throw new SluiceError('RESOURCE_INVALID', `${field}: ${(error as Error).message}`, { field }, error);
+  }
 }

@@ -17,6 +17,8 @@ export interface StatsDelta {
   /** By upstream and target, a line break between. */
   readonly failures: Readonly<Record<string, number>>;
   readonly retries: Readonly<Record<string, number>>;
+  /** Requests that screening caught, by route and whether they were refused, a line break between. */
+  readonly screened: Readonly<Record<string, number>>;
   /** Requests no route was found for, or that were refused before. */
   readonly refused: number;
 }
@@ -47,6 +49,7 @@ export class Stats {
   readonly #routes = new Map<string, RouteStats>();
   #failures: Record<string, number> = {};
   #retries: Record<string, number> = {};
+  #screened: Record<string, number> = {};
   #refused = 0;
   #dirty = false;
 
@@ -67,6 +70,13 @@ export class Stats {
     this.#dirty = true;
   }
 
+  /** Screening caught a request of a route. */
+  screened(route: string, refused: boolean): void {
+    const key = `${route}\n${refused ? 'refused' : 'passed'}`;
+    this.#screened[key] = (this.#screened[key] ?? 0) + 1;
+    this.#dirty = true;
+  }
+
   refused(): void {
     this.#refused++;
     this.#dirty = true;
@@ -83,7 +93,14 @@ export class Stats {
       some = true;
     }
     if (!some) return undefined;
-    const delta = { routes, failures: this.#failures, retries: this.#retries, refused: this.#refused };
+    const delta = {
+      routes,
+      failures: this.#failures,
+      retries: this.#retries,
+      screened: this.#screened,
+      refused: this.#refused,
+    };
+    this.#screened = {};
     this.#failures = {};
     this.#retries = {};
     this.#refused = 0;

@@ -141,12 +141,19 @@ export function upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_
   try {
     live = head.resolve();
     if (!live.named.spec.websocket) throw new SluiceError('UPGRADE_REFUSED', 'this route takes no WebSockets');
-    const verdict = firstVerdict(live.plan.heads, ({ step }) => step.check(head));
+    const verdict = admit(live, head);
     if (verdict instanceof Promise) verdict.then(proceed, refuse);
     else proceed(verdict);
   } catch (error) {
     refuse(error);
   }
+}
+
+/** An upgrade has no body, but some policies that wait for one say who calls. */
+function admit({ plan }: LiveRoute, head: RequestHead): Verdict | Promise<Verdict> {
+  const steps = [...plan.heads, ...plan.bodies.filter(({ step }) => step.always === true)];
+  head.body = Buffer.alloc(0);
+  return firstVerdict(steps, ({ step }) => step.check(head));
 }
 
 /** @throws UPSTREAM_UNAVAILABLE, UPSTREAM_BUSY */

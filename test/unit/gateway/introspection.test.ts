@@ -3,8 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { DEFAULT_LIMITS, ManualClock } from '#kernel';
 import { compileIntrospection, introspectionSchema } from '../../../src/gateway/policies/introspection.ts';
 import type { FetchKeys } from '../../../src/gateway/policies/key-set.ts';
-import type { TokenDecision } from '../../../src/gateway/policies/tokens.ts';
-import { requestOf } from './request.ts';
+import { ask, requestOf, type Said } from './request.ts';
 
 const NOW_S = 1_800_000_000;
 const ACTIVE = { active: true, sub: 'ann', scope: 'read write', aud: 'api', exp: NOW_S + 1_000 };
@@ -16,11 +15,11 @@ function introspection(answer: unknown, spec: object = {}) {
   const limits = { ...DEFAULT_LIMITS, tokensKeptMax: 2 };
   const policy = compileIntrospection(introspectionSchema.parse({ ...base, ...spec }), { clock, limits, fetch });
   const check = (token?: string) =>
-    policy.check(requestOf({ headers: token === undefined ? {} : { authorization: `Bearer ${token}` } }));
+    ask(policy, requestOf({ headers: token === undefined ? {} : { authorization: `Bearer ${token}` } }));
   return { check, fetch, clock };
 }
 
-const code = async (decision: TokenDecision | Promise<TokenDecision>) => {
+const code = async (decision: Said | Promise<Said>) => {
   const found = await decision;
   return found.allow ? 'allowed' : found.code;
 };

@@ -2,12 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { compileCors, corsSchema } from '../../../src/gateway/policies/cors.ts';
 import { compileNetworks, networksSchema } from '../../../src/gateway/policies/networks.ts';
-import { requestOf } from './request.ts';
+import { askNow, requestOf } from './request.ts';
 
 describe('lists of networks', () => {
   const check = (spec: object) => {
     const lists = compileNetworks(networksSchema.parse(spec));
-    return (remoteAddress: string) => lists.check(requestOf({ remoteAddress })).allow;
+    return (clientAddress: string) => askNow(lists, requestOf({ clientAddress })).allow;
   };
 
   test.each([
@@ -54,9 +54,10 @@ describe('lists of networks', () => {
 describe('pages of other origins', () => {
   const policy = (spec: object) => compileCors(corsSchema.parse({ origins: ['https://app.example'], ...spec }));
   const from = (origin: string, spec: object = {}, headers = {}) =>
-    policy(spec).check(requestOf({ headers: { origin, host: 'api.example', ...headers } }));
+    askNow(policy(spec), requestOf({ headers: { origin, host: 'api.example', ...headers } }));
   const ask = (origin: string, spec: object = {}, method = 'PUT', fields = 'content-type') =>
-    policy(spec).check(
+    askNow(
+      policy(spec),
       requestOf({
         method: 'OPTIONS',
         headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': fields },
@@ -74,7 +75,7 @@ describe('pages of other origins', () => {
       },
     });
     expect(from('https://evil.example')).toEqual({ allow: true, headers: { vary: 'origin' } });
-    expect(policy({}).check(requestOf())).toEqual({ allow: true, headers: { vary: 'origin' } });
+    expect(askNow(policy({}), requestOf())).toEqual({ allow: true, headers: { vary: 'origin' } });
   });
 
   test('that ask first are answered here', () => {

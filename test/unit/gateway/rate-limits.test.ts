@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { withSeed } from '#kit';
 import { type Count, type Counter, SlidingWindow, TokenBucket } from '../../../src/gateway/policies/counters.ts';
-import { compileRateLimits, rateLimitsSchema } from '../../../src/gateway/policies/rate-limits.ts';
-import type { Decision, RequestView } from '../../../src/gateway/policies/request.ts';
+import { compileRateLimits, partRateLimits, rateLimitsSchema } from '../../../src/gateway/policies/rate-limits.ts';
 import { SharedTable } from '../../../src/gateway/policies/shared-table.ts';
-import { requestOf } from './request.ts';
+import type { GatewayRequest } from '../../../src/gateway/policy.ts';
+import { askNow, requestOf } from './request.ts';
 
 interface Step {
   readonly waitMs: number;
@@ -120,8 +120,10 @@ describe('a sliding window', () => {
 });
 
 function limits(spec: unknown, table = SharedTable.create(1024), time = { now: START_MS }) {
-  const policy = compileRateLimits(rateLimitsSchema.parse(spec), { table, scope: 'test', nowMs: () => time.now });
-  return (request: RequestView): Decision => policy.check(request);
+  const parsed = rateLimitsSchema.parse(spec);
+  partRateLimits(parsed);
+  const policy = compileRateLimits(parsed, { table, scope: 'test', nowMs: () => time.now });
+  return (request: GatewayRequest) => askNow(policy, request);
 }
 
 describe('the policy', () => {
@@ -153,7 +155,7 @@ describe('the policy', () => {
 
   test('counts an IPv6 /64 as one, and IPv4 addresses, mapped or not, one by one', () => {
     const check = one(['address']);
-    const from = (remoteAddress: string) => check(requestOf({ remoteAddress })).allow;
+    const from = (clientAddress: string) => check(requestOf({ clientAddress })).allow;
     expect(from('2001:db8:1:2::1')).toBe(true);
     expect(from('2001:db8:1:2:ffff::9')).toBe(false);
     expect(from('2001:db8:1:3::1')).toBe(true);
@@ -198,6 +200,7 @@ describe('the policy', () => {
       ],
     ],
     ['beyond exact numbers', [{ name: 'a', limit: 1_000_000_000, window_s: 86_400 }]],
+    ['counted first by what is not known then', [{ name: 'a', limit: 1, window_s: 1, by: ['client'], first: true }]],
     ['a burst in a window', [{ name: 'a', limit: 1, window_s: 1, burst: 2, algorithm: 'sliding_window' }]],
   ])('refuses limits %s', (_, list) => {
     expect(() => limits({ limits: list })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));

@@ -3,8 +3,8 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DEFAULT_LIMITS, ManualClock } from '#kernel';
 import type { FetchKeys } from '../../../src/gateway/policies/key-set.ts';
-import { compileTokens, type TokenDecision, tokensSchema } from '../../../src/gateway/policies/tokens.ts';
-import { requestOf } from './request.ts';
+import { compileTokens, tokensSchema } from '../../../src/gateway/policies/tokens.ts';
+import { ask, requestOf, type Said } from './request.ts';
 
 const NOW_S = 1_800_000_000;
 const ISSUER = 'https://issuer.example';
@@ -46,10 +46,10 @@ function tokens(issuer: object = {}, policy: object = {}, fetch = noFetch, clock
   const base = { issuer: ISSUER, audiences: ['api'], algorithms: ['ES256'], keys: [pair('one').jwk], ...issuer };
   const spec = tokensSchema.parse({ issuers: [base], ...policy });
   const compiled = compileTokens(spec, { clock, limits: { ...DEFAULT_LIMITS, tokensKeptMax: 3 }, fetch });
-  return (token?: string) => compiled.check(requestOf({ headers: token ? { authorization: `Bearer ${token}` } : {} }));
+  return (token?: string) => ask(compiled, requestOf({ headers: token ? { authorization: `Bearer ${token}` } : {} }));
 }
 
-const code = async (decision: TokenDecision | Promise<TokenDecision>) => {
+const code = async (decision: Said | Promise<Said>) => {
   const found = await decision;
   return found.allow ? 'allowed' : found.code;
 };
@@ -165,7 +165,7 @@ describe('what is remembered', () => {
     const token = await tokenOf({ claims: { exp: NOW_S + 10 } });
     const first = await check(token);
     clock.advance(9_999);
-    expect(check(token)).toBe(first);
+    expect(check(token)).toEqual(first);
     clock.advance(1);
     expect(await code(check(token))).toBe('TOKEN_EXPIRED');
   });
