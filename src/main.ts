@@ -34,7 +34,7 @@ async function serve(options: ServeOptions): Promise<Running> {
     const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
     const gatewayPort = options.gateway.port ?? GATEWAY_PORT;
     const gatewayOptions = { ...options.gateway, port: gatewayPort, tls, allowInsecure };
-    const gateway = new Gateway({ ...gatewayOptions, limits, logger, metrics });
+    const gateway = new Gateway({ ...gatewayOptions, log, limits, logger, metrics });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys } = await openResources(log, systemClock, [
       schemaKind(schemas),

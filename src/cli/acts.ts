@@ -22,6 +22,8 @@ export interface ServeOptions {
     readonly threads: number;
     /** Networks of proxies whose X-Forwarded-* are believed. */
     readonly trusted: readonly string[];
+    /** How many days records of requests are kept; 0: none are made. */
+    readonly recordDays: number;
   };
   readonly logLevel: LogLevel;
   /** Limits to change, by name; checked when the server starts. */

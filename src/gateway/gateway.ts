@@ -12,6 +12,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
+import type { Log } from '#log';
 import type { HashedKey } from '#resource';
 import { DeclarationCheck } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
@@ -21,6 +22,7 @@ import { MainLink } from './link.ts';
 import { ListenerThreads, takeFreePort } from './listener-threads.ts';
 import { SharedTable } from './policies/shared-table.ts';
 import { boundReceiveBuffers } from './receive-buffer.ts';
+import { RequestTopic } from './records/request-topic.ts';
 import { compileRewrite } from './route/rewrite.ts';
 import type { GatewayTable } from './table.ts';
 import { AddressRule } from './upstream/address.ts';
@@ -35,6 +37,10 @@ export interface GatewayOptions {
   readonly threads: number;
   /** Networks of proxies whose Forwarded and X-Forwarded-* are believed. */
   readonly trusted: readonly string[];
+  /** How many days records of requests are kept; 0: none are made. */
+  readonly recordDays: number;
+  /** Where they are kept. */
+  readonly log: Log;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -57,7 +63,12 @@ export class Gateway {
     checkOptions(options);
     this.#check = new DeclarationCheck(options.limits);
     const metrics = new GatewayMetrics(options.metrics);
-    this.#link.hear('stats', (delta) => metrics.add(delta));
+    const requests = new RequestTopic({ ...options, days: options.recordDays });
+    this.#link.answer('records', (recorded) => requests.append(recorded).then(() => undefined));
+    this.#link.hear('stats', (delta) => {
+      metrics.add(delta);
+      requests.lost(delta.lostRecords);
+    });
     this.#link.hear('fault', ({ message, stack }) => {
       options.logger.error({ stack }, `the gateway met an unexpected error: ${message}`);
     });
@@ -128,7 +139,7 @@ export class Gateway {
   }
 
   async #open(): Promise<ListenerThreads> {
-    const { host, port, tls, threads, trusted, limits, logger } = this.#options;
+    const { host, port, tls, threads, trusted, recordDays, limits, logger } = this.#options;
     const bound = await takeFreePort(host, port);
     const counters = SharedTable.create(limits.gatewayCountersMax);
     const replays = SharedTable.create(limits.gatewayReplaysMax);
@@ -138,6 +149,7 @@ export class Gateway {
       tls,
       pseudonym: `sluice-${randomBytes(6).toString('hex')}`,
       trusted,
+      records: recordDays > 0,
       limits,
       counters: counters.buffer,
       replays: replays.buffer,

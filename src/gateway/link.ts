@@ -11,6 +11,7 @@ import type { TransferListItem } from 'node:worker_threads';
 import { asSluiceError, type ErrorCode, type ErrorDetails, SluiceError } from '#kernel';
 import type { HashedKey } from '#resource';
 import type { StatsDelta } from './proxy/stats.ts';
+import type { RecordedBatch } from './records/request-topic.ts';
 
 export interface Tells {
   stats: StatsDelta;
@@ -18,8 +19,9 @@ export interface Tells {
 }
 
 /** By name, what is asked and what is answered. */
-// biome-ignore lint/suspicious/noEmptyInterface: grows with what is asked
-export interface Asks {}
+export interface Asks {
+  records: { readonly question: RecordedBatch; readonly answer: undefined };
+}
 
 export interface Shares {
   keys: readonly HashedKey[];

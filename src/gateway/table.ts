@@ -32,6 +32,8 @@ export interface ListenerSettings {
   readonly pseudonym: string;
   /** Networks of proxies whose Forwarded and X-Forwarded-* are believed. */
   readonly trusted: readonly string[];
+  /** Requests are recorded. */
+  readonly records: boolean;
   readonly limits: Limits;
   /** Shared tables: what rate limits count, and the ids of signed requests that were received. */
   readonly counters: SharedArrayBuffer;

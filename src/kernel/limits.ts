@@ -122,6 +122,10 @@ export const DEFAULT_LIMITS = {
   gatewayReceiveBytes: 192 * KIB,
   /** The rest of a request that was answered early is read and dropped up to this; with more the connection is closed. */
   gatewayDiscardBytesMax: 64 * MIB,
+  /** Access records of one gateway thread on their way to the log; beyond it they are lost, and counted. */
+  accessRecordsPendingBytesMax: 8 * MIB,
+  /** What `sys.gateway.requests` keeps at most; the oldest records go first. */
+  accessTopicBytesMax: 1024 * MIB,
   /** How long a graceful shutdown waits for connections to drain. */
   shutdownMs: 10_000,
 };

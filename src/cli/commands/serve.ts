@@ -22,6 +22,7 @@ interface Flags {
   readonly gatewayPort?: number;
   readonly gatewayThreads: number;
   readonly trustProxy: readonly string[];
+  readonly gatewayRecordDays: number;
   readonly logLevel: LogLevel;
   readonly limit: Readonly<Record<string, number>>;
   readonly config?: string;
@@ -49,6 +50,7 @@ export function serveCommand(acts: Acts): Command {
     .option('--gateway-port <n>', 'its port; 0 takes a free one; not given: 7080, once there are routes', wholeNumber)
     .option('--gateway-threads <n>', 'threads it listens on; 0: as many as the machine has cores', wholeNumber, 0)
     .option('--trust-proxy <network...>', 'networks of proxies before the gateway whose X-Forwarded-* are believed', [])
+    .option('--gateway-record-days <n>', 'days that records of its requests are kept; 0: none are made', wholeNumber, 7)
     .addOption(
       new Option('--log-level <level>', 'what goes to stderr')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -102,6 +104,7 @@ function serveOptions(command: Command): ServeOptions {
       port: pick('gatewayPort'),
       threads: pick('gatewayThreads'),
       trusted: pick('trustProxy'),
+      recordDays: pick('gatewayRecordDays'),
     },
     logLevel: pick('logLevel'),
     limits: { ...(fromFile.limit ?? {}), ...flags.limit },

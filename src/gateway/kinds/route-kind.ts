@@ -13,6 +13,7 @@ import { signedRequestsSchema } from '../policies/signed-requests.ts';
 import { sizesSchema } from '../policies/sizes.ts';
 import { tokensSchema } from '../policies/tokens.ts';
 import { webhookSchema } from '../policies/webhooks.ts';
+import { accessLogSchema } from '../records/access-log.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -73,6 +74,7 @@ const schema = z.strictObject({
   headers_ms: z.int().min(1).max(HOUR_MS).default(30_000).describe('Until the upstream begins to answer'),
   idle_ms: z.int().min(1).max(DAY_MS).default(60_000).describe('Without a byte in either direction'),
   total_ms: z.int().min(1).max(DAY_MS).optional().describe('For everything'),
+  access_log: accessLogSchema.optional().describe('What of its requests goes to sys.gateway.requests'),
   description: z.string().max(1_000).optional(),
 });
 

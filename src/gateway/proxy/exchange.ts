@@ -19,6 +19,7 @@ import { Answer } from './answer.ts';
 import { CollectedAnswer, collectors, editHead, editWhole } from './answer-edits.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { chooseUpstream, hashKey } from './choice.ts';
+import { requestEnded } from './ending.ts';
 import { type AnswerHead, answerHead } from './headers.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
 import { upstreamError, wasNotSent, writeProblem, writeWhole } from './problem.ts';
@@ -350,27 +351,15 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     this.#body?.end();
     this.#host.watch.delete(this);
     this.#host.count(-1);
-    const elapsedMs = this.#host.clock.monotonic() - this.#startedAt;
-    if (this.#live === undefined) {
-      this.#host.stats.refused();
-      return;
-    }
-    this.#live.stats.ended(status, elapsedMs);
-    const { enders } = this.#live.plan;
-    if (enders.length === 0) return;
-    const target = this.#tried[this.#tried.length - 1];
-    const outcome = {
+    requestEnded(this.#host, this.#head, this.#live, this.#startedAt, {
       status,
       code: this.#code,
       upstream: this.#upstreamName === '' ? undefined : this.#upstreamName,
-      target: target?.url,
+      target: this.#tried[this.#tried.length - 1]?.url,
       attempts: this.#attempts,
       requestBytes: this.#body?.received ?? 0,
       answerBytes: this.#answerBytes,
-      beganAt: this.#host.clock.now() - elapsedMs,
-      elapsedMs,
       upstreamMs: this.#upstreamMs,
-    };
-    for (const ender of enders) ender.ended(this.#head, outcome);
+    });
   }
 }

@@ -15,6 +15,7 @@ import type { BlockList } from 'node:net';
 import { type Clock, systemClock } from '#kernel';
 import type { ThreadLink } from '../link.ts';
 import { SharedTable } from '../policies/shared-table.ts';
+import { Recorder } from '../records/recorder.ts';
 import type { GatewayTable, ListenerSettings } from '../table.ts';
 import { networks } from '../upstream/address.ts';
 import { GuardedFetch } from '../upstream/guarded-fetch.ts';
@@ -49,6 +50,7 @@ export class Listener implements ListenerHost {
   readonly clock: Clock = systemClock;
   readonly watch: Watch;
   readonly stats = new Stats();
+  readonly recorder: Recorder | undefined;
   table: LiveTable;
   readonly #parts: PolicyParts;
   readonly #fetch: GuardedFetch;
@@ -64,6 +66,9 @@ export class Listener implements ListenerHost {
     this.scheme = tls === undefined ? 'http' : 'https';
     this.trusted = networks(settings.trusted);
     this.watch = new Watch(this.clock);
+    const pendingBytesMax = settings.limits.accessRecordsPendingBytesMax;
+    const lost = (records: number) => this.stats.lostRecords(records);
+    if (settings.records) this.recorder = new Recorder({ clock: this.clock, link, pendingBytesMax, lost });
     const keys = new KeyRing(this.clock);
     link.watch('keys', (newest) => keys.replace(newest));
     const { limits } = settings;
@@ -143,6 +148,7 @@ export class Listener implements ListenerHost {
     }
     this.#app.close();
     this.watch.close();
+    await this.recorder?.close();
     await Promise.all([...this.table.upstreams().values()].map((upstream) => upstream.destroy()));
     await this.#fetch.destroy();
   }

@@ -4,6 +4,8 @@
  */
 import type { BlockList } from 'node:net';
 import type { Clock } from '#kernel';
+import { type AccessLog, compileAccessLog } from '../records/access-log.ts';
+import type { Recorder } from '../records/recorder.ts';
 import { compileRewrite } from '../route/rewrite.ts';
 import { Router } from '../route/router.ts';
 import type { GatewayTable, ListenerSettings, NamedRoute } from '../table.ts';
@@ -20,6 +22,8 @@ export interface LiveRoute {
   readonly bodyBytesMax: number;
   readonly rewrite: ((params: readonly string[]) => string) | undefined;
   readonly stats: RouteStats;
+  /** Undefined where its requests are not recorded. */
+  readonly accessLog: AccessLog | undefined;
 }
 
 /** What every exchange on a thread is given. */
@@ -30,6 +34,8 @@ export interface ListenerHost {
   readonly clock: Clock;
   readonly watch: Watch;
   readonly stats: Stats;
+  /** Undefined where no requests are recorded at all. */
+  readonly recorder: Recorder | undefined;
   /** The newest. */
   readonly table: LiveTable;
   /** An exchange began, or ended. */
@@ -59,6 +65,7 @@ export class LiveTable {
       ),
       rewrite: compileRewrite(named.spec.path, named.spec.rewrite),
       stats: stats.route(named.name),
+      accessLog: compileAccessLog(named.name, named.spec.path, named.spec.access_log),
     }));
   }
 

@@ -102,6 +102,11 @@ export class RequestHead implements GatewayRequest {
     return this.#notes;
   }
 
+  /** Undefined where nothing was noted. */
+  get noted(): ReadonlyMap<string, string | number> | undefined {
+    return this.#notes;
+  }
+
   header(name: string): string | undefined {
     const headers = this.headers;
     for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];

@@ -22,6 +22,7 @@ import { compileSizes } from '../policies/sizes.ts';
 import { compileTokens } from '../policies/tokens.ts';
 import { compileWebhook } from '../policies/webhooks.ts';
 import type { Policy } from '../policy.ts';
+import { BodiesPolicy } from '../records/bodies.ts';
 import type { NamedRoute } from '../table.ts';
 import { ApiKeyPolicy, type KeyRing } from './api-key.ts';
 import type { KeptPolicies } from './kept-policies.ts';
@@ -76,6 +77,7 @@ export function routePolicies(route: NamedRoute, parts: PolicyParts): Policy[] {
   const sizes = add('sizes', spec.sizes, (declared) => compileSizes(declared, limits));
   const { first, rest } = refusing('rate_limits', () => partRateLimits(spec.rate_limits));
   add('rate_limits', first, limit);
+  if (spec.access_log?.enabled && spec.access_log.bodies) policies.push(new BodiesPolicy(spec.access_log.bodies));
   if (spec.auth === 'key') policies.push(new ApiKeyPolicy(parts.keys));
   if (spec.jwt !== undefined && spec.introspection !== undefined) {
     throw new SluiceError('RESOURCE_INVALID', 'introspection: a token is verified or asked about, not both', {

@@ -21,6 +21,8 @@ export interface StatsDelta {
   readonly screened: Readonly<Record<string, number>>;
   /** Requests no route was found for, or that were refused before. */
   readonly refused: number;
+  /** Access records that could not be kept. */
+  readonly lostRecords: number;
 }
 
 export class RouteStats {
@@ -51,6 +53,7 @@ export class Stats {
   #retries: Record<string, number> = {};
   #screened: Record<string, number> = {};
   #refused = 0;
+  #lostRecords = 0;
   #dirty = false;
 
   route(name: string): RouteStats {
@@ -82,6 +85,11 @@ export class Stats {
     this.#dirty = true;
   }
 
+  lostRecords(records: number): void {
+    this.#lostRecords += records;
+    this.#dirty = true;
+  }
+
   /** What has been counted since; undefined when nothing was. */
   take(): StatsDelta | undefined {
     const routes: Record<string, RouteDelta> = {};
@@ -99,11 +107,13 @@ export class Stats {
       retries: this.#retries,
       screened: this.#screened,
       refused: this.#refused,
+      lostRecords: this.#lostRecords,
     };
     this.#screened = {};
     this.#failures = {};
     this.#retries = {};
     this.#refused = 0;
+    this.#lostRecords = 0;
     this.#dirty = false;
     return delta;
   }

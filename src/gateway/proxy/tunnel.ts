@@ -4,6 +4,7 @@
  *
  *   upgrade ─▶ route, policies ─▶ upstream accepts ─▶ client is accepted ─▶ messages both ways ─▶ either closes, both close
  *
+ * The request has ended when they have closed.
  * While the client does not read, the upstream is not read. The native side cannot stop reading a client: one that sends
  * faster than its upstream takes is closed with 1013 once `socketBufferBytesMax` waits.
  */
@@ -16,6 +17,7 @@ import { AddressRule, guardedLookup } from '../upstream/address.ts';
 import type { Target } from '../upstream/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { chooseUpstream, hashKey } from './choice.ts';
+import { type Ending, requestEnded } from './ending.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
 import { upstreamError, writeProblem, writeWhole } from './problem.ts';
 import { RequestHead } from './request-head.ts';
@@ -25,6 +27,24 @@ const NO_STATUS = 1005;
 const ABNORMAL = 1006;
 const BROKEN = 1011;
 const TRY_AGAIN = 1013;
+
+/** Of an upgrade that got no further than its head. */
+const NOTHING_PASSED = {
+  code: undefined,
+  upstream: undefined,
+  target: undefined,
+  attempts: 0,
+  requestBytes: 0,
+  answerBytes: 0,
+  upstreamMs: undefined,
+};
+
+/** How far an upgrade came. */
+interface Reached {
+  upstream?: string;
+  target?: string;
+  attempts?: number;
+}
 
 export interface TunnelData {
   readonly tunnel: Tunnel;
@@ -38,11 +58,21 @@ export class Tunnel {
   /** What came before the client's socket was there: within one turn. */
   #early: [data: Buffer, binary: boolean][] = [];
   #closed = false;
+  #clientBytes = 0;
+  #upstreamBytes = 0;
+  readonly #ended: (requestBytes: number, answerBytes: number) => void;
 
-  constructor(upstream: WebSocket, host: ListenerHost, release: () => void) {
+  /** @param ended called once, with the bytes of messages that went each way */
+  constructor(
+    upstream: WebSocket,
+    host: ListenerHost,
+    release: () => void,
+    ended: (requestBytes: number, answerBytes: number) => void,
+  ) {
     this.#upstream = upstream;
     this.#host = host;
     this.#release = release;
+    this.#ended = ended;
     upstream.on('message', (data, binary) => this.#fromUpstream(data as Buffer, binary));
     upstream.on('close', (code, reason) => this.#upstreamClosed(code, reason));
     upstream.on('error', () => upstream.terminate());
@@ -61,6 +91,7 @@ export class Tunnel {
       this.#early.push([data, binary]);
       return;
     }
+    this.#upstreamBytes += data.length;
     client.send(data, binary);
     if (client.getBufferedAmount() > this.#host.settings.limits.socketBufferBytesMax) this.#upstream.pause();
   }
@@ -71,6 +102,7 @@ export class Tunnel {
 
   fromClient(message: ArrayBuffer, binary: boolean): void {
     if (this.#closed) return;
+    this.#clientBytes += message.byteLength;
     // The native buffer is dead after this call.
     this.#upstream.send(Buffer.from(message.slice(0)), { binary });
     if (this.#upstream.bufferedAmount > this.#host.settings.limits.socketBufferBytesMax) {
@@ -81,16 +113,21 @@ export class Tunnel {
   #upstreamClosed(code: number, reason: Buffer): void {
     this.#release();
     if (this.#closed) return;
-    this.#closed = true;
+    this.#close();
     const sendable = code !== NO_STATUS && code !== ABNORMAL;
     this.#client?.end(sendable ? code : code === ABNORMAL ? BROKEN : 1000, reason);
   }
 
   clientClosed(code: number, reason: ArrayBuffer): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#close();
     if (code === ABNORMAL || code === NO_STATUS) this.#upstream.close();
     else this.#upstream.close(code, Buffer.from(reason.slice(0)));
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#ended(this.#clientBytes, this.#upstreamBytes);
   }
 
   /** The gateway goes down. */
@@ -104,19 +141,22 @@ export function upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_
   const startedAt = host.clock.monotonic();
   let gone = false;
   let upstreamSocket: WebSocket | undefined;
+  let live: LiveRoute | undefined;
+  const reached: Reached = {};
+  const ended = (status: number, further: Partial<Ending> = {}) =>
+    requestEnded(host, head, live, startedAt, { ...NOTHING_PASSED, ...reached, status, ...further });
   res.onAborted(() => {
+    if (!gone) ended(0);
     gone = true;
     upstreamSocket?.terminate();
   });
   const head = new RequestHead(res, req, host);
   const key = head.header('sec-websocket-key') ?? '';
-  let live: LiveRoute | undefined;
   const refuse = (thrown: unknown) => {
     if (gone) return;
     gone = true;
     const error = asSluiceError(thrown);
-    if (live === undefined) host.stats.refused();
-    else live.stats.ended(error.status, host.clock.monotonic() - startedAt);
+    ended(error.status, { code: error.code });
     // In a later turn, as the exchange does, and for the same reason.
     setImmediate(() => res.cork(() => writeProblem(res, error, head.method, true, head.answerHeaders)));
   };
@@ -125,15 +165,17 @@ export function upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_
     if (verdict instanceof SluiceError) return refuse(verdict);
     if (verdict !== undefined) {
       gone = true;
-      live?.stats.ended(verdict.status, host.clock.monotonic() - startedAt);
+      ended(verdict.status);
       setImmediate(() => res.cork(() => writeWhole(res, verdict, head.method, true, head.answerHeaders)));
       return;
     }
-    upstreamSocket = connectUpstream(head, host, refuse, (socket, protocol, release) => {
+    upstreamSocket = connectUpstream(head, host, reached, refuse, (socket, protocol, release) => {
       if (gone) return socket.terminate();
       gone = true;
-      live?.stats.ended(101, host.clock.monotonic() - startedAt);
-      const tunnel = new Tunnel(socket, host, release);
+      const upstreamMs = host.clock.monotonic() - startedAt;
+      const tunnel = new Tunnel(socket, host, release, (requestBytes, answerBytes) =>
+        ended(101, { requestBytes, answerBytes, upstreamMs }),
+      );
       // Not corked: at the end of a cork the native side looks at the response once more, which by then is a WebSocket.
       res.upgrade<TunnelData>({ tunnel }, key, protocol, '', context);
     });
@@ -160,10 +202,12 @@ function admit({ plan }: LiveRoute, head: RequestHead): Verdict | Promise<Verdic
 function connectUpstream(
   head: RequestHead,
   host: ListenerHost,
+  reached: Reached,
   refuse: (error: unknown) => void,
   accepted: (socket: WebSocket, protocol: string, release: () => void) => void,
 ): WebSocket {
   const name = chooseUpstream(head);
+  reached.upstream = name;
   const upstream = host.table.upstream(name);
   const target = upstream?.pick(hashKey(upstream.spec, head), [], false) ?? 'down';
   if (upstream === undefined || typeof target === 'string') {
@@ -172,6 +216,8 @@ function connectUpstream(
       `upstream ${name} takes nothing`,
     );
   }
+  reached.target = target.url;
+  reached.attempts = 1;
   const release = occupy(target);
   const socket = open(head, upstream, target, host);
   let settled = false;

@@ -1,0 +1,33 @@
+/**
+ * The end of a request, however it ended: counted, recorded, and told to the policies that wish to know. Called once by
+ * whoever answered it, an exchange or a tunnel.
+ */
+import type { Outcome } from '../policy.ts';
+import type { ListenerHost, LiveRoute } from './live-table.ts';
+import type { RequestHead } from './request-head.ts';
+
+const SWITCHED = 101;
+
+/** What the one who answered knows; the rest is reckoned here. */
+export type Ending = Omit<Outcome, 'beganAt' | 'elapsedMs'>;
+
+/** @param startedAt by the monotonic clock @param live undefined: no route took it */
+export function requestEnded(
+  host: ListenerHost,
+  head: RequestHead,
+  live: LiveRoute | undefined,
+  startedAt: number,
+  ending: Ending,
+): void {
+  const elapsedMs = host.clock.monotonic() - startedAt;
+  if (live === undefined) host.stats.refused();
+  // Of a WebSocket it is the time until it was open that tells how quick the gateway is.
+  else live.stats.ended(ending.status, ending.status === SWITCHED ? (ending.upstreamMs ?? 0) : elapsedMs);
+  const enders = live?.plan.enders ?? [];
+  const recorded = host.recorder !== undefined && (live === undefined || live.accessLog !== undefined);
+  if (!recorded && enders.length === 0) return;
+  const outcome: Outcome = { ...ending, elapsedMs, beganAt: host.clock.now() - elapsedMs };
+  for (const ender of enders) ender.ended(head, outcome);
+  // Last, so that what policies note at the end is recorded too.
+  if (recorded) host.recorder?.ended(head, live?.accessLog, outcome);
+}
