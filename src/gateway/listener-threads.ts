@@ -12,6 +12,8 @@ import type { MainLink } from './link.ts';
 import type { FromListener, GatewayTable, ListenerSettings, ToListener } from './table.ts';
 
 const ENTRY = fileURLToPath(new URL('./proxy/entry.js', import.meta.url));
+/** Large enough that what a thousand requests under way hold is not copied again and again. */
+const YOUNG_MIB = 64;
 
 interface Thread {
   readonly worker: Worker;
@@ -52,7 +54,7 @@ export class ListenerThreads {
   }
 
   #open(settings: ListenerSettings): Thread {
-    const worker = new Worker(ENTRY, { workerData: settings });
+    const worker = new Worker(ENTRY, { workerData: settings, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB } });
     const post = (message: ToListener) => worker.postMessage(message);
     let told: (listening: boolean) => void = () => undefined;
     const ready = new Promise<boolean>((resolve) => {

@@ -4,6 +4,7 @@
  */
 import type { Dispatcher } from 'undici';
 import { asSluiceError, type Clock } from '#kernel';
+import type { Carried, CarriedOptions } from '../upstream/connections.ts';
 import type { Target } from '../upstream/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -21,7 +22,7 @@ export interface AttemptOwner {
   broke(attempt: Attempt, error: Error): void;
 }
 
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Carried {
   readonly upstream: Upstream;
   readonly target: Target;
   /** The status is as bad as no answer. */
@@ -42,10 +43,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#startedAt = clock.monotonic();
   }
 
-  begin(options: Pick<Dispatcher.DispatchOptions, 'path' | 'method' | 'headers' | 'body'>): void {
+  begin(options: CarriedOptions): void {
     this.target.inFlight++;
     this.target.breaker.begin();
-    this.target.pool.dispatch(options, this);
+    this.target.connections.carry(options, this);
+  }
+
+  /** Given up, maybe before it was sent. */
+  get abandoned(): boolean {
+    return this.#abortedBy !== undefined;
   }
 
   /** @param blame the target is to blame for it */
@@ -89,10 +95,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     this.#settle(!this.failed);
     if (this.#wanted) this.#exchange.ended(this);
+    this.target.connections.release(this);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#broke(error);
+    this.target.connections.release(this);
   }
 
   #broke(error: Error): void {

@@ -55,19 +55,19 @@ export interface Origin {
   readonly headers: readonly string[];
 }
 
-/** @param peer the address at the other end of the connection */
+/** @param peer the address at the other end of the connection @param trusted undefined: nobody is */
 export function originOf(
   peer: string,
-  trusted: BlockList,
+  trusted: BlockList | undefined,
   scheme: string,
   host: string,
   header: (name: string) => string | undefined,
 ): Origin {
-  const believed = contains(trusted, peer);
+  const believed = trusted !== undefined && contains(trusted, peer);
   const chain = believed ? (header('x-forwarded-for') ?? '').split(',').map((part) => part.trim()) : [];
   const known = chain.filter((part) => part !== '').slice(-FORWARDED_MAX);
   let clientAddress = peer;
-  for (let i = known.length - 1; i >= 0 && contains(trusted, clientAddress); i--) {
+  for (let i = known.length - 1; i >= 0 && trusted !== undefined && contains(trusted, clientAddress); i--) {
     const hop = known[i] as string;
     if (isIP(hop) === 0) break;
     clientAddress = hop;

@@ -46,7 +46,7 @@ export class Listener implements ListenerHost {
   readonly settings: ListenerSettings;
   readonly link: ThreadLink;
   readonly scheme: 'http' | 'https';
-  readonly trusted: BlockList;
+  readonly trusted: BlockList | undefined;
   readonly clock: Clock = systemClock;
   readonly watch: Watch;
   readonly stats = new Stats();
@@ -64,7 +64,7 @@ export class Listener implements ListenerHost {
     this.settings = settings;
     const { tls } = settings;
     this.scheme = tls === undefined ? 'http' : 'https';
-    this.trusted = networks(settings.trusted);
+    this.trusted = settings.trusted.length === 0 ? undefined : networks(settings.trusted);
     this.watch = new Watch(this.clock);
     const pendingBytesMax = settings.limits.accessRecordsPendingBytesMax;
     const lost = (records: number) => this.stats.lostRecords(records);

@@ -30,7 +30,8 @@ export interface LiveRoute {
 export interface ListenerHost {
   readonly settings: ListenerSettings;
   readonly scheme: 'http' | 'https';
-  readonly trusted: BlockList;
+  /** Undefined: nobody is. */
+  readonly trusted: BlockList | undefined;
   readonly clock: Clock;
   readonly watch: Watch;
   readonly stats: Stats;

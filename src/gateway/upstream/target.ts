@@ -2,11 +2,12 @@
  * One server of an upstream: its connections, how busy and how quick it is, and whether it can be relied on. Lives on as
  * long as tables name it with the same way of connecting.
  */
-import { Pool } from 'undici';
+import { type Client, Pool } from 'undici';
 import type { UpstreamSpec } from '../kinds/upstream-kind.ts';
 import { AddressRule, guardedLookup } from './address.ts';
 import { type Choice, hashText, peakMean } from './balance.ts';
 import { Breaker, HealthRecord } from './breaker.ts';
+import { Connections } from './connections.ts';
 
 const KEEP_ALIVE_MS = 55_000;
 const HEADER_BYTES_MAX = 32 * 1024;
@@ -17,7 +18,7 @@ export class Target implements Choice {
   /** What its Host header says. */
   readonly host: string;
   readonly hash: number;
-  readonly pool: Pool;
+  readonly connections: Connections;
   readonly breaker = new Breaker();
   readonly health = new HealthRecord();
   share = 1;
@@ -34,7 +35,7 @@ export class Target implements Choice {
     this.host = parsed.host;
     this.hash = hashText(url);
     this.#connector = { timeout: spec.connect_ms, lookup: guardedLookup(new AddressRule(spec.networks)) };
-    this.pool = new Pool(parsed.origin, { ...this.#options(), connections: spec.connections_max });
+    this.connections = new Connections(parsed.origin, this.#options(), spec.connections_max);
   }
 
   /** Targets of one key reach the same server in the same way. */
@@ -48,7 +49,7 @@ export class Target implements Choice {
   }
 
   /** Timeouts of answers are the exchange's. */
-  #options(): Pool.Options {
+  #options(): Client.Options {
     return {
       connect: this.#connector,
       pipelining: 1,
@@ -68,10 +69,10 @@ export class Target implements Choice {
 
   /** Takes no more requests; the connections end with what is under way. */
   retire(): void {
-    void this.pool.close();
+    this.connections.retire();
   }
 
   async destroy(): Promise<void> {
-    await this.pool.destroy();
+    await this.connections.destroy();
   }
 }
