@@ -5,6 +5,7 @@ import type { StatsDelta } from './proxy/stats.ts';
 export class GatewayMetrics {
   readonly #metrics: Metrics;
   readonly #refused: Counter;
+  readonly #full: Counter;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
@@ -12,10 +13,15 @@ export class GatewayMetrics {
       'sluice_gateway_refused_total',
       'Requests refused before a route was found for them',
     );
+    this.#full = metrics.counter(
+      'sluice_gateway_full_total',
+      'Requests refused because their thread held as many bytes of bodies and answers as it may',
+    );
   }
 
-  add({ routes, failures, retries, screened, refused }: StatsDelta): void {
+  add({ routes, failures, retries, screened, refused, full }: StatsDelta): void {
     this.#refused.add(refused);
+    this.#full.add(full);
     for (const [route, { classes, counts, sum, count }] of Object.entries(routes)) {
       for (const [status, requests] of Object.entries(classes)) {
         const help = 'Requests by route and class of status; aborted: the client went away';

@@ -71,6 +71,7 @@ export const ERROR_TABLE = {
   UPSTREAM_ANSWER_INVALID: kind(502, false, 'The upstream gave an answer that must not be passed on'),
   UPSTREAM_UNAVAILABLE: kind(503, true, 'No target of the upstream is well'),
   UPSTREAM_BUSY: kind(503, true, 'The upstream has as many requests under way as it may'),
+  GATEWAY_FULL: kind(503, true, 'The gateway holds as much of other requests as it may'),
   UPSTREAM_TIMEOUT: kind(504, true, 'The upstream did not answer in time'),
   GATEWAY_LOOP: kind(508, false, 'The request has passed this gateway before'),
   // Transformations

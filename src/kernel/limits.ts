@@ -120,6 +120,8 @@ export const DEFAULT_LIMITS = {
   gatewayMessageBytesMax: 16 * MIB,
   /** What the system takes in for one connection to the gateway before it is read; it may double it. Below 256 KiB. */
   gatewayReceiveBytes: 192 * KIB,
+  /** Request bodies gathered and answers collected on one gateway thread, all together; beyond it GATEWAY_FULL. */
+  gatewayHeldBytesMax: 128 * MIB,
   /** The rest of a request that was answered early is read and dropped up to this; with more the connection is closed. */
   gatewayDiscardBytesMax: 64 * MIB,
   /** Access records of one gateway thread on their way to the log; beyond it they are lost, and counted. */

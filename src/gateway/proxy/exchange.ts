@@ -21,7 +21,9 @@ import { Attempt, type AttemptOwner } from './attempt.ts';
 import { chooseUpstream, hashKey } from './choice.ts';
 import { requestEnded } from './ending.ts';
 import { type AnswerHead, answerHead } from './headers.ts';
+import type { HeldAccount } from './held-bytes.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
+import { answersBefore } from './plan.ts';
 import { upstreamError, wasNotSent, writeProblem, writeWhole } from './problem.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestHead } from './request-head.ts';
@@ -36,6 +38,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   readonly #res: HttpResponse;
   readonly #host: ListenerHost;
   readonly #head: RequestHead;
+  readonly #held: HeldAccount;
   readonly #startedAt: number;
   #totalDeadline = Number.POSITIVE_INFINITY;
   #live: LiveRoute | undefined;
@@ -58,6 +61,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     res.onAborted(() => this.#aborted());
     this.#res = res;
     this.#host = host;
+    this.#held = host.held.account();
     this.#startedAt = host.clock.monotonic();
     this.deadline = Number.POSITIVE_INFINITY;
     this.#head = new RequestHead(res, req, host);
@@ -82,7 +86,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     this.#host.watch.add(this);
     const admission = new Admission(live.plan, this.#head, this);
     if (length !== NO_BODY) {
-      this.#body = new RequestBody(this.#res, length, bytesMax, live.plan.bodyBytesMax, {
+      this.#body = new RequestBody(this.#res, length, bytesMax, live.plan.bodyBytesMax, this.#held, {
         ready: () => admission.bodyReady(),
         progress: () => this.#extend(this.#phase === 'answering' ? spec.idle_ms : spec.headers_ms),
         failed: (error) => this.#fail(error),
@@ -227,6 +231,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     }
     this.#extend((this.#live as LiveRoute).named.spec.idle_ms);
     this.#passes(() => {
+      this.#held.take(chunk.length);
       if (collected.add(chunk)) return;
       this.#collected = undefined;
       this.#stream(collected.status, collected.head, controller);
@@ -242,7 +247,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
 
   /** Gives a whole answer, as the policies before the place `until` leave it. */
   #edit(answer: WholeAnswer, until = Number.POSITIVE_INFINITY): void {
-    const steps = (this.#live as LiveRoute).plan.answers.filter(({ at }) => at < until);
+    const steps = answersBefore((this.#live as LiveRoute).plan, until);
     const done = (edited: WholeAnswer | SluiceError) => {
       if (this.over) return;
       if (edited instanceof SluiceError) return this.#refuse(edited);
@@ -349,6 +354,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     this.over = true;
     this.#answer?.abandon();
     this.#body?.end();
+    this.#held.settle();
     this.#host.watch.delete(this);
     this.#host.count(-1);
     requestEnded(this.#host, this.#head, this.#live, this.#startedAt, {

@@ -21,6 +21,7 @@ import { networks } from '../upstream/address.ts';
 import { GuardedFetch } from '../upstream/guarded-fetch.ts';
 import { KeyRing } from './api-key.ts';
 import { Exchange } from './exchange.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { KeptPolicies } from './kept-policies.ts';
 import { type ListenerHost, LiveTable } from './live-table.ts';
 import type { PolicyParts } from './route-policies.ts';
@@ -49,8 +50,9 @@ export class Listener implements ListenerHost {
   readonly trusted: BlockList | undefined;
   readonly clock: Clock = systemClock;
   readonly watch: Watch;
-  readonly stats = new Stats();
   readonly recorder: Recorder | undefined;
+  readonly held: HeldBytes;
+  readonly stats = new Stats();
   table: LiveTable;
   readonly #parts: PolicyParts;
   readonly #fetch: GuardedFetch;
@@ -66,6 +68,7 @@ export class Listener implements ListenerHost {
     this.scheme = tls === undefined ? 'http' : 'https';
     this.trusted = settings.trusted.length === 0 ? undefined : networks(settings.trusted);
     this.watch = new Watch(this.clock);
+    this.held = new HeldBytes(settings.limits.gatewayHeldBytesMax, () => this.stats.wasFull());
     const pendingBytesMax = settings.limits.accessRecordsPendingBytesMax;
     const lost = (records: number) => this.stats.lostRecords(records);
     if (settings.records) this.recorder = new Recorder({ clock: this.clock, link, pendingBytesMax, lost });

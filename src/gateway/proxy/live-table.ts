@@ -10,6 +10,7 @@ import { compileRewrite } from '../route/rewrite.ts';
 import { Router } from '../route/router.ts';
 import type { GatewayTable, ListenerSettings, NamedRoute } from '../table.ts';
 import { Upstream } from '../upstream/upstream.ts';
+import type { HeldBytes } from './held-bytes.ts';
 import { type Plan, planOf } from './plan.ts';
 import { type PolicyParts, routePolicies } from './route-policies.ts';
 import type { RouteStats, Stats } from './stats.ts';
@@ -37,6 +38,7 @@ export interface ListenerHost {
   readonly stats: Stats;
   /** Undefined where no requests are recorded at all. */
   readonly recorder: Recorder | undefined;
+  readonly held: HeldBytes;
   /** The newest. */
   readonly table: LiveTable;
   /** An exchange began, or ended. */

@@ -41,3 +41,8 @@ export function planOf(policies: readonly Policy[]): Plan {
     readsAnswers: answers.some(({ step }) => step.bytesMax > 0),
   };
 }
+
+/** The steps that an answer takes on its way out which a policy gave: those of the policies before it. */
+export function answersBefore({ answers }: Plan, place: number): readonly Placed<AnswerStep>[] {
+  return answers.filter(({ at }) => at < place);
+}

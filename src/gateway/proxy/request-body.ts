@@ -10,7 +10,8 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { Readable } from 'node:stream';
 import { CHUNKED } from '#http1';
-import { SluiceError } from '#kernel';
+import { asSluiceError, SluiceError } from '#kernel';
+import type { HeldAccount } from './held-bytes.ts';
 
 /** A body up to this size is gathered. */
 const GATHERED_BYTES_MAX = 64 * 1024;
@@ -31,6 +32,7 @@ export class RequestBody {
   readonly #events: BodyEvents;
   readonly #bytesMax: number;
   readonly #gatheredBytesMax: number;
+  readonly #held: HeldAccount;
   /** Bytes that came so far. */
   received = 0;
   #gathered: Buffer[] = [];
@@ -41,11 +43,20 @@ export class RequestBody {
   /**
    * Must be made before the request's callback returns.
    * @param policyBytesMax so much of it is gathered for policies, whatever its length
+   * @param held what is gathered is charged to it
    */
-  constructor(res: HttpResponse, length: number, bytesMax: number, policyBytesMax: number, events: BodyEvents) {
+  constructor(
+    res: HttpResponse,
+    length: number,
+    bytesMax: number,
+    policyBytesMax: number,
+    held: HeldAccount,
+    events: BodyEvents,
+  ) {
     this.#res = res;
     this.#events = events;
     this.#bytesMax = bytesMax;
+    this.#held = held;
     this.#gatheredBytesMax = length === CHUNKED ? policyBytesMax : Math.max(GATHERED_BYTES_MAX, policyBytesMax);
     if (this.#gatheredBytesMax === 0 || length > this.#gatheredBytesMax) this.#stream = this.#open();
     res.onData((chunk, isLast) => this.#data(chunk, isLast));
@@ -94,9 +105,7 @@ export class RequestBody {
     if (isLast) this.whole = true;
     this.#events.progress();
     if (this.#stream === undefined) {
-      if (copy !== undefined) this.#gathered.push(copy);
-      if (this.received > this.#gatheredBytesMax) this.#spill(isLast);
-      else if (isLast) this.#events.ready();
+      this.#gather(copy, isLast);
       return;
     }
     const room = copy === undefined || this.#stream.push(copy);
@@ -107,12 +116,25 @@ export class RequestBody {
     }
   }
 
+  #gather(copy: Buffer | undefined, isLast: boolean): void {
+    try {
+      if (copy !== undefined) this.#held.take(copy.length);
+    } catch (error) {
+      this.#events.failed(asSluiceError(error));
+      return;
+    }
+    if (copy !== undefined) this.#gathered.push(copy);
+    if (this.received > this.#gatheredBytesMax) this.#spill(isLast);
+    else if (isLast) this.#events.ready();
+  }
+
   /** More came than is gathered: what is there becomes the beginning of a stream. */
   #spill(isLast: boolean): void {
     const stream = this.#open();
     this.#stream = stream;
     for (const chunk of this.#gathered) stream.push(chunk);
     this.#gathered = [];
+    this.#held.settle();
     if (isLast) stream.push(null);
     else {
       this.#paused = true;

@@ -23,6 +23,8 @@ export interface StatsDelta {
   readonly refused: number;
   /** Access records that could not be kept. */
   readonly lostRecords: number;
+  /** Requests refused because the thread held as much as it may. */
+  readonly full: number;
 }
 
 export class RouteStats {
@@ -54,6 +56,7 @@ export class Stats {
   #screened: Record<string, number> = {};
   #refused = 0;
   #lostRecords = 0;
+  #full = 0;
   #dirty = false;
 
   route(name: string): RouteStats {
@@ -85,6 +88,12 @@ export class Stats {
     this.#dirty = true;
   }
 
+  /** A request found no room among what its thread holds. */
+  wasFull(): void {
+    this.#full++;
+    this.#dirty = true;
+  }
+
   lostRecords(records: number): void {
     this.#lostRecords += records;
     this.#dirty = true;
@@ -108,12 +117,14 @@ export class Stats {
       screened: this.#screened,
       refused: this.#refused,
       lostRecords: this.#lostRecords,
+      full: this.#full,
     };
     this.#screened = {};
     this.#failures = {};
     this.#retries = {};
     this.#refused = 0;
     this.#lostRecords = 0;
+    this.#full = 0;
     this.#dirty = false;
     return delta;
   }
