@@ -84,7 +84,7 @@ export class Instance {
     this.#running = true;
     try {
       const { records, more } = await raw.run(inputs);
-      return this.#finish(inputs, meter, records, more);
+      return this.#finish(task, inputs, meter, { records, more });
     } catch (error) {
       throw this.#fail(inputs, error);
     }
@@ -107,7 +107,7 @@ export class Instance {
   #runGraph(task: Task, readers: readonly Reader[], meter: Meter): RunResult {
     const graph = this.#graph;
     let records = 0;
-    let more = !graph.settle() || (task.fireTimers && !graph.fireWall());
+    let more = !graph.settle() || (task.fireTimers && !graph.fireWall()) || !this.#passIdle(task);
     if (!more) {
       for (const reader of readers) reader.read();
       const sources = task.inputs.map(({ topic }) => graph.sources.get(topic) as Source);
@@ -120,7 +120,16 @@ export class Instance {
       }
     }
     more = !graph.flush() || more;
-    return this.#finish(readers, meter, records, more);
+    return this.#finish(task, readers, meter, { records, more });
+  }
+
+  /** Time goes on where inputs are idle; false when the run was full before all that was due was done. */
+  #passIdle({ inputs }: Task): boolean {
+    for (const { topic, idleAt = Number.NEGATIVE_INFINITY } of inputs) {
+      const source = this.#graph.sources.get(topic) as Source;
+      if (idleAt > source.time && !source.advance(idleAt)) return false;
+    }
+    return true;
   }
 
   /** One record through the graph; false when the run was full before its turn came. */
@@ -132,7 +141,7 @@ export class Instance {
     return true;
   }
 
-  #finish(inputs: readonly RunInput[], meter: Meter, records: number, more: boolean): RunResult {
+  #finish(task: Task, inputs: readonly RunInput[], meter: Meter, done: Pick<RunResult, 'records' | 'more'>): RunResult {
     const { state, outputs } = this.#run;
     this.#run.blameNone();
     const block = state.finish();
@@ -141,17 +150,17 @@ export class Instance {
     for (const input of inputs) input.close();
     this.#running = false;
     return {
+      ...done,
       next: inputs.map(({ next }) => next),
-      records,
       bytesIn: meter.bytesIn,
       outputs: batches,
       state: block,
       dead: inputs.flatMap(({ dead }) => dead),
       watermark: this.#graph.watermark,
+      times: task.inputs.map(({ topic }) => this.#graph.timeOf(topic)),
       nextTimerAt: this.#graph.nextTimerAt,
       stateEntries: state.entryCount,
       stateBytes: state.bytes,
-      more,
     };
   }
 

@@ -15,6 +15,8 @@ export interface TaskInput {
   readonly chunks: Iterable<Uint8Array>;
   /** Stop before this offset. */
   readonly until?: number;
+  /** The input is idle: it is taken to have come to this event time, before anything is read. */
+  readonly idleAt?: number;
 }
 
 /** A record that was given up on: it is skipped, and comes back among `RunResult.dead`. */
@@ -60,6 +62,8 @@ export interface RunResult {
   readonly dead: readonly DeadLetter[];
   /** Event time up to which everything is taken to be in; null until every input had a record. */
   readonly watermark: number | null;
+  /** The newest event time of each input of the task; null where there was none. */
+  readonly times: readonly (number | null)[];
   /** When the next wall-clock timer is due. */
   readonly nextTimerAt: number | null;
   readonly stateEntries: number;

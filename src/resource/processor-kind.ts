@@ -28,6 +28,12 @@ const schema = z
     attempts_max: z.int().min(1).max(100).default(3).describe('A record that failed so often becomes a dead letter'),
     backoff_ms: z.int().min(0).max(60_000).default(100).describe('Pause before the second attempt; it doubles'),
     backoff_max_ms: z.int().min(0).max(3_600_000).default(10_000),
+    idle_ms: z
+      .int()
+      .min(100)
+      .max(86_400_000)
+      .optional()
+      .describe('An input that had nothing to read for so long no longer holds event time back; without it, it does'),
     workers: z.int().min(1).max(256).optional().describe('Worker threads it is spread over at most'),
     description: z.string().max(1_000).optional(),
   })

@@ -15,6 +15,7 @@ import type { RunResult } from '../task.ts';
 import type { Fault, RunInput, RunReply } from '../worker/protocol.ts';
 import { Attempts } from './attempts.ts';
 import type { Credit, Loan } from './credit.ts';
+import type { InputTime, InputTimes } from './input-times.ts';
 import { LaneFailure } from './lane.ts';
 import type { LaneSession } from './lane-session.ts';
 import type { ProcessorCounts } from './processor-counts.ts';
@@ -35,6 +36,8 @@ export interface RunnerOptions {
   readonly session: LaneSession;
   readonly credit: Credit;
   readonly counts: ProcessorCounts;
+  /** Absent where inputs are never taken to be idle. */
+  readonly times: InputTimes | undefined;
   readonly parts: ProcessingParts;
 }
 
@@ -45,6 +48,8 @@ export class PartitionRunner {
   readonly #size = new RunSize();
   readonly #wake = new Wake();
   readonly #unsubscribe: (() => void)[];
+  /** Of each input; empty where none is ever idle. */
+  readonly #times: readonly InputTime[];
   readonly #done: Promise<void>;
   /** The next offset of each input, ahead of what is committed by the commit that is on its way. */
   #position: number[] = [];
@@ -52,6 +57,8 @@ export class PartitionRunner {
   #stopping = false;
   #instance: string | undefined;
   #nextTimerAt: number | null = null;
+  /** Of the monotonic clock: when it last ran for nothing but the time of idle inputs. */
+  #followedAt = Number.NEGATIVE_INFINITY;
   /** Set when it has given up: a person has to look. */
   error: SluiceError | undefined;
   watermark: number | null = null;
@@ -62,6 +69,8 @@ export class PartitionRunner {
     this.#options = options;
     this.index = options.index;
     this.#attempts = new Attempts(options.settings);
+    const { times } = options;
+    this.#times = times === undefined ? [] : options.inputs.map(() => times.add());
     this.#unsubscribe = options.inputs.map((partition) => partition.onDurable(() => this.#wake.note()));
     this.#done = this.#live();
   }
@@ -89,6 +98,7 @@ export class PartitionRunner {
     }
     await this.#committing.catch(() => undefined);
     for (const end of this.#unsubscribe) end();
+    for (const time of this.#times) this.#options.times?.remove(time);
     if (this.#instance !== undefined) this.#options.session.drop(this.#instance);
   }
 
@@ -103,6 +113,10 @@ export class PartitionRunner {
       const committed = parts.log.committedOffset(groupOf(name), topic.name, index);
       return committed ?? (settings.from === 'latest' ? durable : start);
     });
+    for (const input of this.#times) {
+      input.time = Number.NEGATIVE_INFINITY;
+      input.quietSince = undefined;
+    }
     const state = await parts.log.stateExtent(stateSpaceOf(name, this.index));
     const { id, held } = await session.prepare(this.index, state);
     this.#instance = id;
@@ -116,12 +130,30 @@ export class PartitionRunner {
       const inputs = this.#cut();
       const { clock } = this.#options.parts;
       const timerMs = this.#nextTimerAt === null ? Number.POSITIVE_INFINITY : this.#nextTimerAt - clock.now();
-      if (inputs.every(({ extent }) => extent === null) && timerMs > 0) {
-        await this.#wake.sleep(timerMs);
+      if (inputs.every(({ extent }) => extent === null) && timerMs > 0 && !this.#mayFollow(inputs)) {
+        await this.#wake.sleep(Math.min(timerMs, this.#options.times?.lookMs ?? timerMs));
         continue;
       }
       await this.#run(inputs, timerMs <= 0);
     }
+  }
+
+  /** Whether time alone is a reason to run, for inputs that are idle while others go on: now and then, not at each step. */
+  #mayFollow(inputs: readonly RunInput[]): boolean {
+    const { times, parts } = this.#options;
+    if (times === undefined || inputs.every(({ idleAt }) => idleAt === undefined)) return false;
+    const now = parts.clock.monotonic();
+    if (now - this.#followedAt < times.lookMs) return false;
+    this.#followedAt = now;
+    return true;
+  }
+
+  #idleAt(input: number, hasMore: boolean): number | undefined {
+    const time = this.#times[input];
+    if (time === undefined) return undefined;
+    const now = this.#options.parts.clock.monotonic();
+    time.quietSince = hasMore ? undefined : (time.quietSince ?? now);
+    return this.#options.times?.idleAt(time, now);
   }
 
   #cut(): RunInput[] {
@@ -138,7 +170,8 @@ export class PartitionRunner {
       }
       const extent = partition.extent(from, this.#size.bytes);
       const { topic, index } = partition;
-      return { topic: topic.name, partition: index, from, extent, until: this.#attempts.until(i, from) };
+      const idleAt = this.#idleAt(i, extent !== null);
+      return { topic: topic.name, partition: index, from, extent, until: this.#attempts.until(i, from), idleAt };
     });
   }
 
@@ -218,6 +251,8 @@ export class PartitionRunner {
     );
     this.#position = [...next];
     for (const [i, offset] of next.entries()) this.#attempts.passed(i, offset);
+    for (const [i, input] of this.#times.entries()) input.time = result.times[i] ?? Number.NEGATIVE_INFINITY;
+    this.#options.times?.note(parts.clock.monotonic());
     this.#nextTimerAt = result.more ? parts.clock.now() : result.nextTimerAt;
     const committing = this.#write(request).finally(() => loan.giveBack());
     this.#committing = committing;
@@ -255,7 +290,8 @@ export class PartitionRunner {
     try {
       if (error instanceof LaneFailure) {
         const from = inputs.map(({ topic, index }, i) => {
-          return { topic: topic.name, partition: index, from: this.#position[i] ?? 0, extent: null, until: undefined };
+          const from = this.#position[i] ?? 0;
+          return { topic: topic.name, partition: index, from, extent: null, until: undefined, idleAt: undefined };
         });
         const { code, message, input, offset, stack } = error;
         return await this.#blame({ code, message, input, offset, stack }, from);

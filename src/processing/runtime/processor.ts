@@ -6,6 +6,7 @@ import { SluiceError } from '#kernel';
 import type { Log, Partition } from '#log';
 import type { Inspected } from '../worker/protocol.ts';
 import type { Credit } from './credit.ts';
+import { InputTimes } from './input-times.ts';
 import type { Lane } from './lane.ts';
 import { LaneSession } from './lane-session.ts';
 import { PartitionRunner } from './partition-runner.ts';
@@ -46,6 +47,7 @@ export class Processor {
   readonly #credit: Credit;
   readonly #parts: ProcessingParts;
   readonly #counts: ProcessorCounts;
+  readonly #times: InputTimes | undefined;
   readonly #sessions = new Map<Lane, LaneSession>();
   readonly #runners = new Map<number, PartitionRunner>();
   readonly #ending = new Map<PartitionRunner, Promise<void>>();
@@ -65,6 +67,8 @@ export class Processor {
     this.#credit = options.credit;
     this.#parts = options.parts;
     this.#lanes = options.lanes.slice(0, options.settings.workers ?? options.lanes.length);
+    const { idleMs } = options.settings;
+    this.#times = idleMs === undefined ? undefined : new InputTimes(idleMs);
     this.#counts = new ProcessorCounts(options.name, options.parts.metrics);
   }
 
@@ -90,6 +94,7 @@ export class Processor {
       settings: this.settings,
       session: this.#session(this.#lanes[index % this.#lanes.length] as Lane),
       credit: this.#credit,
+      times: this.#times,
       counts: this.#counts,
       parts: this.#parts,
     });

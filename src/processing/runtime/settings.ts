@@ -14,6 +14,8 @@ export interface ProcessorSettings {
   /** Before the second attempt; doubles with each further one, up to `backoffMaxMs`. */
   readonly backoffMs: number;
   readonly backoffMaxMs: number;
+  /** After so long without anything to read an input no longer holds event time back; undefined: never. */
+  readonly idleMs: number | undefined;
   /** Lanes it is spread over at most; undefined: all. */
   readonly workers: number | undefined;
 }

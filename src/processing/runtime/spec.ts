@@ -18,6 +18,7 @@ export interface SpecLike {
   readonly attempts_max: number;
   readonly backoff_ms: number;
   readonly backoff_max_ms: number;
+  readonly idle_ms?: number | undefined;
   readonly workers?: number | undefined;
 }
 
@@ -30,6 +31,7 @@ export function settingsOf(spec: SpecLike, directory: string): ProcessorSettings
     attemptsMax: spec.attempts_max,
     backoffMs: spec.backoff_ms,
     backoffMaxMs: spec.backoff_max_ms,
+    idleMs: spec.idle_ms,
     workers: spec.workers,
   };
 }

@@ -183,6 +183,12 @@ export class Graph {
     return Number.isFinite(least) ? least : null;
   }
 
+  /** The newest event time of an input; null while there was none. */
+  timeOf(topic: string): number | null {
+    const { time = Number.NEGATIVE_INFINITY } = this.sources.get(topic) ?? {};
+    return Number.isFinite(time) ? time : null;
+  }
+
   #sourceTimes(): number[] {
     return Array.from(this.sources.values(), ({ time }) => time);
   }

@@ -148,6 +148,7 @@ export async function run(job: RunJob): Promise<RunReply> {
         ends[index] = input.extent?.to ?? input.from;
       }),
       ...(input.until === undefined ? {} : { until: input.until }),
+      ...(input.idleAt === undefined ? {} : { idleAt: input.idleAt }),
     })),
     maxBytes: job.maxBytes,
     now: job.now,

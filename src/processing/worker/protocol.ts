@@ -61,6 +61,8 @@ export interface RunInput {
   /** Null: there is nothing to read now. */
   readonly extent: Extent | null;
   readonly until: number | undefined;
+  /** As `TaskInput.idleAt`. */
+  readonly idleAt: number | undefined;
 }
 
 export interface RunJob {
