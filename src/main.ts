@@ -3,11 +3,13 @@
  * The composition root: the only file that sees all layers. Puts engine, resources and server together for `serve`, and
  * hands the rest of the command line to `#cli`.
  */
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runCli, type ServeOptions } from '#cli';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
 import { Gateway, routeKind, upstreamKind } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
+import { AuthorizationServer } from '#oauth';
 import { Processors, settingsOf } from '#processing';
 import { type ApiKeys, openResources, type ProcessorSpec, processorKind, type Resources, schemaKind } from '#resource';
 import { SchemaRegistry } from '#schema';
@@ -15,6 +17,7 @@ import { type Server, startServer } from '#server';
 
 const EVENT_LOOP_RESOLUTION_MS = 1;
 const GATEWAY_PORT = 7080;
+const SIGNING_KEYS_FILE = 'oauth-keys.json';
 
 interface Running {
   readonly url: string;
@@ -36,7 +39,7 @@ async function serve(options: ServeOptions): Promise<Running> {
     const gatewayOptions = { ...options.gateway, port: gatewayPort, tls, allowInsecure };
     const gateway = new Gateway({ ...gatewayOptions, log, limits, logger, metrics });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
-    const { resources, keys } = await openResources(log, systemClock, [
+    const { resources, keys, secrets } = await openResources(log, systemClock, [
       schemaKind(schemas),
       processorKind({
         deploy: async (name, spec) => processors.deploy(name, settings(spec)),
@@ -48,11 +51,18 @@ async function serve(options: ServeOptions): Promise<Running> {
     for (const { name, spec } of resources.list('processor')) {
       await processors.restore(name, () => settings(spec as unknown as ProcessorSpec));
     }
+    let issuer = options.issuer ?? '';
+    const keyFile = join(options.data, SIGNING_KEYS_FILE);
+    const parts = { log, resources, secrets, keyFile, clock: systemClock, limits, metrics };
+    const oauth = await AuthorizationServer.open({ ...parts, issuer: () => issuer });
     await openGateway(gateway, resources, keys, options.gateway.port !== undefined);
     const server = await startServer({
       log,
       resources,
       keys,
+      secrets,
+      tokens: oauth.tokens,
+      mounts: oauth.mounts,
       processors,
       schemas,
       limits,
@@ -68,6 +78,7 @@ async function serve(options: ServeOptions): Promise<Running> {
       await gateway.close();
       throw error;
     });
+    issuer ||= server.url;
     return { url: server.url, gatewayUrl: gateway.url, stop: () => stop(server, gateway, processors, log) };
   } catch (error) {
     await log.close();

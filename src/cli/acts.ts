@@ -8,6 +8,8 @@ export interface ServeOptions {
   readonly port: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly allowInsecure: boolean;
+  /** What access tokens name as their issuer; undefined: the address it listens on. */
+  readonly issuer: string | undefined;
   readonly autoCreateTopics: boolean;
   readonly allowedOrigins: readonly string[];
   /** The folder that holds the modules of processors. */

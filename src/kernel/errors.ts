@@ -108,6 +108,7 @@ export const ERROR_TABLE = {
   TOKEN_EXPIRED: kind(401, false, 'The token has expired'),
   TOKEN_NOT_YET_VALID: kind(401, false, 'The token is not valid yet'),
   TOKEN_CLAIM_INVALID: kind(401, false, 'A claim of the token is missing or has a wrong form'),
+  TOKEN_REVOKED: kind(401, false, 'The token was revoked, or its client is gone or disabled'),
   TOKEN_INACTIVE: kind(401, false, 'The authorization server says that the token is not active'),
   INTROSPECTION_FAILED: kind(503, true, 'The authorization server cannot be asked about the token'),
   TOKEN_KEYS_UNAVAILABLE: kind(503, true, "The issuer's keys cannot be fetched"),

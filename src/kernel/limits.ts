@@ -100,6 +100,12 @@ export const DEFAULT_LIMITS = {
   keySetBytesMax: 1 * MIB,
   /** How long fetching a key set may take. */
   keySetMs: 5_000,
+  /** Revoked tokens, and as many used assertions, that the authorization server remembers; beyond it a new one is refused. */
+  oauthRememberedMax: 200_000,
+  /** Failed authentications of one OAuth client from one address in a minute; beyond it further ones are answered 429. */
+  oauthFailuresMax: 20,
+  /** Clients and addresses whose failures are counted; beyond it the one that failed longest ago is forgotten. */
+  oauthFailurePlacesMax: 10_000,
   /** How long a partition that moves waits for its old member to acknowledge what it was sent. */
   rebalanceDrainMs: 3_000,
   /** Of one queue, records with members or waiting for their backoff; beyond it nothing new is handed out. */

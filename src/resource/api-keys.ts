@@ -1,17 +1,29 @@
 /**
- * API keys of clients. A key is `slk_<id>_<secret>`: the id finds it, the secret has 256 random bits and is kept only
- * as its SHA-256 hash (a slow hash guards guessable secrets; this one is not) and compared in constant time. A client
- * has at most two live keys, so that one can be replaced without a pause. Kept in the log's state space `api-keys`.
+ * API keys of clients, and the secrets they get access tokens with. A key is `slk_<id>_<secret>` (an OAuth secret `sls_…`):
+ * the id finds it, the secret has 256 random bits and is kept only as its SHA-256 hash (a slow hash guards guessable
+ * secrets; this one is not) and compared in constant time. A client has at most two live keys of a form, so that one can
+ * be replaced without a pause. Each form is kept in a state space of the log.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Clock, SluiceError } from '#kernel';
 import type { Log } from '#log';
-import type { ClientSpec } from './client-kind.ts';
+import { type ClientSpec, isInForce } from './client-kind.ts';
 import type { Document } from './document.ts';
 
-const SPACE = 'api-keys';
+export interface KeyForm {
+  /** How it begins. */
+  readonly prefix: string;
+  /** State space it is kept in. */
+  readonly space: string;
+  readonly what: string;
+}
+
+const API_KEY: KeyForm = { prefix: 'slk', space: 'api-keys', what: 'key' };
+/** The `client_secret` of OAuth. */
+export const OAUTH_SECRET: KeyForm = { prefix: 'sls', space: 'oauth-secrets', what: 'secret' };
+
 const KEYS_MAX = 2;
-const KEY = /^slk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
+const KEY = /^(sl[ks])_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
 const LOADED_MAX = 1_000_000;
 
 interface StoredKey {
@@ -40,15 +52,17 @@ export type KeyInfo = Omit<StoredKey, 'hash'>;
 export class ApiKeys {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #form: KeyForm;
   readonly #keys = new Map<string, StoredKey>();
   #client: (name: string) => Document | undefined = () => undefined;
   #clients: () => number = () => 0;
   #changed: () => void = () => undefined;
 
-  constructor(log: Log, clock: Clock) {
+  constructor(log: Log, clock: Clock, form: KeyForm = API_KEY) {
     this.#log = log;
     this.#clock = clock;
-    for (const [id, value] of log.scanState(SPACE, '', LOADED_MAX)) {
+    this.#form = form;
+    for (const [id, value] of log.scanState(form.space, '', LOADED_MAX)) {
       this.#keys.set(id, JSON.parse(Buffer.from(value).toString()) as StoredKey);
     }
   }
@@ -66,8 +80,8 @@ export class ApiKeys {
 
   /** The client of a live key; undefined when it is unknown, revoked, expired, or its client is disabled. */
   find(key: string): { readonly name: string; readonly scopes: readonly string[] } | undefined {
-    const [, id, secret] = KEY.exec(key) ?? [];
-    const stored = id === undefined ? undefined : this.#keys.get(id);
+    const [, prefix, id, secret] = KEY.exec(key) ?? [];
+    const stored = id === undefined || prefix !== this.#form.prefix ? undefined : this.#keys.get(id);
     // The comparison is done for unknown ids as well, so that its time does not tell them apart.
     const matches = timingSafeEqual(
       hashOf(secret ?? ''),
@@ -77,8 +91,7 @@ export class ApiKeys {
     const client = this.#client(stored.client);
     if (client === undefined) return undefined;
     const spec = client.spec as unknown as ClientSpec;
-    const expired = spec.expires_at !== undefined && spec.expires_at <= this.#clock.now();
-    return spec.disabled || expired ? undefined : { name: client.name, scopes: spec.scopes };
+    return isInForce(spec, this.#clock.now()) ? { name: client.name, scopes: spec.scopes } : undefined;
   }
 
   /** All keys whose client is not disabled, for those who check keys elsewhere. */
@@ -115,7 +128,10 @@ export class ApiKeys {
     if (this.#client(client) === undefined) throw new SluiceError('RESOURCE_UNKNOWN', `there is no client ${client}`);
     const live = [...this.#keys.values()].filter((key) => key.client === client && this.#isLive(key));
     if (live.length >= KEYS_MAX) {
-      throw new SluiceError('LIMIT_EXCEEDED', `client ${client} has ${KEYS_MAX} live keys; revoke one first`);
+      throw new SluiceError(
+        'LIMIT_EXCEEDED',
+        `client ${client} has ${KEYS_MAX} live ${this.#form.what}s; revoke one first`,
+      );
     }
     const id = randomBytes(6).toString('hex');
     const secret = randomBytes(32).toString('base64url');
@@ -126,16 +142,17 @@ export class ApiKeys {
       createdAt: this.#clock.now(),
       expiresAt,
     };
-    await this.#log.commit({ state: [{ space: SPACE, key: id, value: Buffer.from(JSON.stringify(stored)) }] });
+    const { space, prefix } = this.#form;
+    await this.#log.commit({ state: [{ space, key: id, value: Buffer.from(JSON.stringify(stored)) }] });
     this.#keys.set(id, stored);
     this.#changed();
-    return { id, client, createdAt: stored.createdAt, expiresAt, key: `slk_${id}_${secret}` };
+    return { id, client, createdAt: stored.createdAt, expiresAt, key: `${prefix}_${id}_${secret}` };
   }
 
   /** @throws RESOURCE_UNKNOWN */
   async revoke(client: string, id: string): Promise<void> {
     if (this.#keys.get(id)?.client !== client)
-      throw new SluiceError('RESOURCE_UNKNOWN', `client ${client} has no key ${id}`);
+      throw new SluiceError('RESOURCE_UNKNOWN', `client ${client} has no ${this.#form.what} ${id}`);
     await this.#forget([id]);
   }
 
@@ -145,7 +162,7 @@ export class ApiKeys {
 
   async #forget(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    await this.#log.commit({ state: ids.map((key) => ({ space: SPACE, key, value: null })) });
+    await this.#log.commit({ state: ids.map((key) => ({ space: this.#form.space, key, value: null })) });
     for (const id of ids) this.#keys.delete(id);
     this.#changed();
   }

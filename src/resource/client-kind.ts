@@ -1,35 +1,76 @@
-/** Kind `client`: a caller of the API and what it may do. Its keys are kept apart, see `api-keys.ts`. */
+/**
+ * Kind `client`: a caller of the API, what it may do, and whether it may have access tokens. Its keys and secrets are kept
+ * apart, see `api-keys.ts`.
+ */
 import { z } from 'zod';
 import type { ApiKeys } from './api-keys.ts';
 import type { Kind, Spec } from './document.ts';
+import { isScope } from './scope.ts';
 
-const SCOPE =
-  /^(admin|observe|(produce|consume):([A-Za-z0-9._*-]{1,249}|stream\/[^\s]{1,512})|call:[A-Za-z0-9._*-]{1,249})$/;
+/** Members of a JSON Web Key that must stay with the client. */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+const publicKey = z
+  .looseObject({ kty: z.enum(['EC', 'RSA', 'OKP']), kid: z.string().min(1).max(256).optional() })
+  .refine(
+    (key) => !PRIVATE_MEMBERS.some((member) => member in key),
+    'must be a public key, without its private members',
+  );
+
+const oauth = z
+  .strictObject({
+    jwks: z
+      .strictObject({ keys: z.array(publicKey).min(1).max(16) })
+      .optional()
+      .describe(
+        'Public keys it signs its assertions with (private_key_jwt); two, while one takes the place of the other',
+      ),
+    jwks_uri: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe('Where those keys are fetched from instead'),
+    audience: z
+      .array(z.string().min(1).max(512))
+      .max(16)
+      .default([])
+      .describe('What its tokens may be for; none: this server alone'),
+    token_lifetime_s: z.int().min(1).max(86_400).default(3_600),
+  })
+  .refine((spec) => spec.jwks === undefined || spec.jwks_uri === undefined, 'has jwks or jwks_uri, not both');
 
 const schema = z.strictObject({
   scopes: z
     .array(
       z
         .string()
-        .regex(
-          SCOPE,
-          'a scope is admin, observe, produce: or consume: and a topic or stream/<path>, or call: and a route; * matches anything',
+        .refine(
+          isScope,
+          'a scope is admin, observe, introspect, produce: or consume: and a topic or stream/<path>, or call: and a route; * matches anything',
         ),
     )
     .min(1),
   description: z.string().max(1_000).optional(),
-  disabled: z.boolean().default(false).describe('All its keys are refused'),
-  expires_at: z.int().positive().optional().describe('Epoch milliseconds after which its keys are refused'),
+  disabled: z.boolean().default(false).describe('All its keys, secrets and tokens are refused'),
+  expires_at: z.int().positive().optional().describe('Epoch milliseconds after which they are refused'),
+  oauth: oauth.optional().describe('It may have access tokens from /oauth2/token'),
 });
 
 export type ClientSpec = z.infer<typeof schema>;
 
-export function clientKind(keys: ApiKeys): Kind {
+/** @param keys its API keys and its OAuth secrets, which go with it */
+export function clientKind(keys: readonly ApiKeys[]): Kind {
   return {
     kind: 'client',
     plural: 'clients',
     summary: 'A caller of the API, with scopes and keys',
     schema: schema as z.ZodType<Spec>,
-    remove: (name) => keys.revokeAll(name),
+    remove: async (name) => {
+      for (const ring of keys) await ring.revokeAll(name);
+    },
   };
+}
+
+/** Whether a client of this spec may do anything now. */
+export function isInForce({ disabled, expires_at }: ClientSpec, nowMs: number): boolean {
+  return !disabled && (expires_at === undefined || expires_at > nowMs);
 }

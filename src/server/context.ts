@@ -7,6 +7,7 @@ import type { DeadLetterBox, GroupCoordinator, Log, Topic } from '#log';
 import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { SchemaRegistry } from '#schema';
+import type { KeyRing } from './auth/principal.ts';
 import type { Partitioner } from './produce/partitioner.ts';
 import type { ProducerRegistry } from './produce/producers.ts';
 import type { RecordSink } from './produce/record-sink.ts';
@@ -26,6 +27,10 @@ export interface ServerContext {
   readonly dead: DeadLetterBox;
   readonly resources: Resources;
   readonly keys: ApiKeys;
+  /** Of OAuth clients. */
+  readonly secrets: ApiKeys;
+  /** Keys and access tokens. */
+  readonly ring: KeyRing;
   readonly processors: Processors;
   readonly schemas: SchemaRegistry;
   /** Which topics have schemas. */

@@ -9,6 +9,7 @@ import { DeadLetterBox, GroupCoordinator, type Log } from '#log';
 import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { SchemaRegistry } from '#schema';
+import { keyRing, type TokenReader } from './auth/principal.ts';
 import type { ServerContext, ServerSettings } from './context.ts';
 import { deadRoutes } from './dead/routes.ts';
 import { groupRoutes } from './groups/routes.ts';
@@ -18,6 +19,7 @@ import { Observer } from './http/observer.ts';
 import type { Route } from './http/route.ts';
 import { Router } from './http/router.ts';
 import { checkListen, createApp, type ListenOptions, openSocket } from './listen.ts';
+import { type Mount, mountedRoute } from './mount.ts';
 import { processorRoutes } from './processors/routes.ts';
 import { Accumulator } from './produce/accumulator.ts';
 import { Partitioner } from './produce/partitioner.ts';
@@ -41,6 +43,12 @@ export interface ServerOptions extends Partial<ServerSettings> {
   readonly log: Log;
   readonly resources: Resources;
   readonly keys: ApiKeys;
+  /** Of OAuth clients. */
+  readonly secrets: ApiKeys;
+  /** Reads access tokens; absent: only keys are taken. */
+  readonly tokens?: TokenReader;
+  /** Paths of other layers. */
+  readonly mounts?: readonly Mount[];
   readonly processors: Processors;
   readonly schemas: SchemaRegistry;
   readonly limits: Limits;
@@ -70,9 +78,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const host = createExchangeHost(limits, clock, observer);
   const router = new Router();
   for (const route of allRoutes(context, () => router.routes)) router.add(route);
+  for (const mount of options.mounts ?? []) router.add(mountedRoute(mount));
   const app = createApp(listen);
   const webSocket = attachWebSocket(app, context);
-  dispatch(app, router, keys, host, context.shutdown);
+  dispatch(app, router, context.ring, host, context.shutdown);
   const listening = await openSocket(app, listen).catch(async (error: unknown) => {
     await context.streams.close();
     throw error;
@@ -102,13 +111,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 function createContext(options: ServerOptions, shutdown: AbortSignal): ServerContext {
-  const { log, resources, keys, processors, schemas, limits, logger, metrics, clock } = options;
+  const { log, resources, keys, secrets, tokens, processors, schemas, limits, logger, metrics, clock } = options;
   return {
     log,
     groups: new GroupCoordinator(log, { limits, clock, metrics }),
     dead: new DeadLetterBox(log, { limits, clock }),
     resources,
     keys,
+    secrets,
+    ring: keyRing(keys, tokens),
     processors,
     schemas,
     bindings: new SchemaBindings(resources),

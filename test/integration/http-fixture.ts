@@ -23,6 +23,7 @@ export async function serve(options: FixtureOptions = {}) {
   const opened = await openResources(log, systemClock, [schemaKind(schemas)]);
   const resources = options.resources ?? opened.resources;
   const keys = options.keys ?? opened.keys;
+  const secrets = options.secrets ?? opened.secrets;
   if (log.findTopic('t') === undefined) await resources.put('topic', 't', { partitions: 2 }, { by: null });
   const metrics = new Metrics();
   const processors = new Processors({ log, limits, clock: systemClock, logger: silentLogger, metrics });
@@ -30,6 +31,7 @@ export async function serve(options: FixtureOptions = {}) {
     log,
     resources,
     keys,
+    secrets,
     processors,
     schemas,
     metrics,

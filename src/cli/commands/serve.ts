@@ -14,6 +14,7 @@ interface Flags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly allowInsecure: boolean;
+  readonly issuer?: string;
   readonly autoCreateTopics: boolean;
   readonly allowOrigin: readonly string[];
   readonly processors: string;
@@ -38,6 +39,7 @@ export function serveCommand(acts: Acts): Command {
     .option('--tls-cert <file>', 'certificate chain, PEM')
     .option('--tls-key <file>', 'its private key, PEM')
     .option('--allow-insecure', 'listen beyond loopback without TLS, as behind a proxy that ends it', false)
+    .option('--issuer <url>', 'address clients know it by, for access tokens; not given: where it listens', originUrl)
     .option('--auto-create-topics', 'a produce to an unknown topic creates it', false)
     .option(
       '--allow-origin <origin...>',
@@ -95,6 +97,7 @@ function serveOptions(command: Command): ServeOptions {
     port: pick('port'),
     tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
     allowInsecure: pick('allowInsecure'),
+    issuer: pick('issuer'),
     autoCreateTopics: pick('autoCreateTopics'),
     allowedOrigins: pick('allowOrigin'),
     processors: pick('processors'),
@@ -117,6 +120,14 @@ function readConfig(path: string): Partial<Flags> {
   } catch (error) {
     throw new SluiceError('CONFIG_INVALID', `${path} cannot be read as YAML`, {}, error);
   }
+}
+
+/** Without a path, so that the address of the metadata follows from it. */
+function originUrl(text: string): string {
+  if (!URL.canParse(text) || new URL(text).origin !== text) {
+    throw new InvalidArgumentError('an address such as https://sluice.example.com is needed, without a path');
+  }
+  return text;
 }
 
 function wholeNumber(text: string): number {

@@ -7,29 +7,63 @@
  * (`stream/<path>`) are reached only by a glob that begins so itself, or by `admin`.
  */
 import { SluiceError } from '#kernel';
-import type { ApiKeys } from '#resource';
+import { type ApiKeys, matchesGlob } from '#resource';
 
 export type Action = 'admin' | 'observe' | 'produce' | 'consume';
 
 /** What a route asks for: nothing, a valid key, or an action (on the topic its path names). */
 export type Access = 'open' | 'session' | Action;
 
-/** What is asked of the keys of clients. */
-export type KeyRing = Pick<ApiKeys, 'required' | 'find'>;
+/** Who brought a credential. */
+export interface Caller {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** When it ends, epoch milliseconds; absent: not by itself. */
+  readonly expiresMs?: number;
+}
+
+/** Reads access tokens. @throws TOKEN_… */
+export interface TokenReader {
+  find(token: string): Caller;
+}
+
+/** What is asked of the credentials of clients. */
+export interface KeyRing {
+  readonly required: boolean;
+  find(key: string): Caller | undefined;
+}
+
+/** API keys, and access tokens where somebody reads them. */
+export function keyRing(keys: Pick<ApiKeys, 'required' | 'find'>, tokens: TokenReader | undefined): KeyRing {
+  return {
+    get required() {
+      return keys.required;
+    },
+    // A key has no dots.
+    find: (key) => (tokens !== undefined && key.includes('.') ? tokens.find(key) : keys.find(key)),
+  };
+}
 
 export class Principal {
   readonly client: string | undefined;
+  /** When what it brought ends, epoch milliseconds. */
+  readonly expiresMs: number;
   readonly #scopes: readonly string[];
 
-  constructor(client: string | undefined, scopes: readonly string[]) {
+  constructor(client: string | undefined, scopes: readonly string[], expiresMs = Number.POSITIVE_INFINITY) {
     this.client = client;
+    this.expiresMs = expiresMs;
     this.#scopes = scopes;
   }
 
   allows(action: Action, topic = ''): boolean {
     for (const scope of this.#scopes) {
       if (scope === 'admin' || (scope === 'observe' && action === 'observe')) return true;
-      if (scope.startsWith(action) && scope[action.length] === ':' && matches(scope.slice(action.length + 1), topic)) {
+      if (
+        scope.startsWith(action) &&
+        scope[action.length] === ':' &&
+        matchesGlob(scope.slice(action.length + 1), topic)
+      ) {
         return true;
       }
     }
@@ -47,18 +81,16 @@ export class Principal {
 const everyone = new Principal(undefined, ['admin']);
 /** May do nothing: who asks before anyone has looked. */
 export const nobody = new Principal(undefined, []);
-/** What a glob must begin with itself to reach what begins so. */
-const SET_APART = ['sys.', 'stream/'];
 const BEARER = /^bearer +(\S+)$/i;
 const BASIC = /^basic +(\S+)$/i;
 
-/** @throws UNAUTHENTICATED when keys are required and this is none, or when a key is given and not valid */
+/** @throws UNAUTHENTICATED when keys are required and this is none, or when a key is given and not valid; TOKEN_… */
 export function authenticate(keys: KeyRing, key: string | undefined): Principal {
   if (!keys.required) return everyone;
   if (key === undefined) throw new SluiceError('UNAUTHENTICATED', 'an API key is needed');
   const client = keys.find(key);
   if (client === undefined) throw new SluiceError('UNAUTHENTICATED', 'the API key is not valid');
-  return new Principal(client.name, client.scopes);
+  return new Principal(client.name, client.scopes, client.expiresMs);
 }
 
 /**
@@ -80,22 +112,4 @@ export function presentedKey(
   const key = BEARER.exec(authorization)?.[1];
   if (key === undefined) throw new SluiceError('UNAUTHENTICATED', 'Authorization must be "Bearer" and a key');
   return key;
-}
-
-/** Whether `glob`, in which `*` stands for any characters, matches all of `topic`. */
-function matches(glob: string, topic: string): boolean {
-  for (const prefix of SET_APART) if (topic.startsWith(prefix) && !glob.startsWith(prefix)) return false;
-  const parts = glob.split('*');
-  if (parts.length === 1) return glob === topic;
-  const first = parts[0] as string;
-  const last = parts[parts.length - 1] as string;
-  if (topic.length < first.length + last.length || !topic.startsWith(first) || !topic.endsWith(last)) return false;
-  let at = first.length;
-  const end = topic.length - last.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = topic.indexOf(part, at);
-    if (found < 0 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
 }

@@ -6,6 +6,7 @@ const RETRY_AFTER_S = '1';
 /** Headers that belong to a problem of this kind. */
 export function problemHeaders(error: SluiceError): [name: string, value: string][] {
   if (error.code === 'UNAUTHENTICATED') return [['WWW-Authenticate', 'Bearer realm="sluice"']];
+  if (error.status === 401) return [['WWW-Authenticate', 'Bearer realm="sluice", error="invalid_token"']];
   if (error.code === 'METHOD_NOT_ALLOWED') return [['Allow', String(error.details['allow'])]];
   if (error.code === 'SEQUENCE_GAP') {
     const named: [string, string][] = [

@@ -18,6 +18,8 @@ export interface WebSocketSide {
 const PATH = '/v1/ws';
 /** No closing frame came: the client crashed, or the network did. */
 const ABNORMAL = 1006;
+/** The access token it was opened with is over; a client comes again with a new one. */
+const TOKEN_EXPIRED = 4401;
 const IDLE_SECONDS = 120;
 const KEY_PROTOCOL = 'sluice.key.';
 const JSON_PROTOCOL = 'sluice.v1.json';
@@ -26,6 +28,8 @@ const MSGPACK_PROTOCOL = 'sluice.v1.msgpack';
 export function attachWebSocket(app: TemplatedApp, context: ServerContext): WebSocketSide {
   const sessions = new Set<Session>();
   const metrics = webSocketMetrics(context.metrics, sessions);
+  const metrics = webSocketMetrics(context.metrics, () => sessions.size);
+  const expiries = new Map<Session, NodeJS.Timeout>();
   let allGone: (() => void) | undefined;
   app.ws<SessionData>(PATH, {
     maxPayloadLength: context.limits.messageBytesMax,
@@ -43,8 +47,14 @@ export function attachWebSocket(app: TemplatedApp, context: ServerContext): WebS
       });
     },
     open: (ws) => {
-      sessions.add(ws.getUserData().session);
-      ws.getUserData().session.opened(ws);
+      const { session } = ws.getUserData();
+      sessions.add(session);
+      const { expiresMs } = session.principal;
+      if (Number.isFinite(expiresMs)) {
+        const end = () => ws.end(TOKEN_EXPIRED, 'the access token has expired');
+        expiries.set(session, setTimeout(end, expiresMs - context.clock.now()).unref());
+      }
+      session.opened(ws);
     },
     message: (ws, message) => {
       metrics.bytesIn.add(message.byteLength);
@@ -54,6 +64,8 @@ export function attachWebSocket(app: TemplatedApp, context: ServerContext): WebS
     close: (ws, code) => {
       const { session } = ws.getUserData();
       sessions.delete(session);
+      clearTimeout(expiries.get(session));
+      expiries.delete(session);
       session.ended(code === ABNORMAL);
       if (sessions.size === 0) allGone?.();
     },
@@ -91,7 +103,7 @@ function upgrade(
     }
     const inProtocol = offered.find((name) => name.startsWith(KEY_PROTOCOL))?.slice(KEY_PROTOCOL.length);
     const key = presentedKey(req.getHeader('authorization') || undefined, req.getHeader('x-api-key') || inProtocol);
-    const principal = authenticate(context.keys, key);
+    const principal = authenticate(context.ring, key);
     const session = open(principal, protocol === JSON_PROTOCOL ? new JsonCodec() : new MsgpackCodec());
     res.upgrade<SessionData>(
       { session },
