@@ -11,12 +11,22 @@ import { Gateway, routeKind, upstreamKind } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { AuthorizationServer } from '#oauth';
 import { Processors, settingsOf } from '#processing';
-import { type ApiKeys, openResources, type ProcessorSpec, processorKind, type Resources, schemaKind } from '#resource';
+import {
+  type ApiKeys,
+  certificateHolders,
+  openResources,
+  type ProcessorSpec,
+  processorKind,
+  type Resources,
+  schemaKind,
+} from '#resource';
 import { SchemaRegistry } from '#schema';
 import { type Server, startServer } from '#server';
 
 const EVENT_LOOP_RESOLUTION_MS = 1;
 const GATEWAY_PORT = 7080;
+const REVOKED_PER_MS = 1_000;
+const LOGIN_KEY_FILE = 'login-key';
 const SIGNING_KEYS_FILE = 'oauth-keys.json';
 
 interface Running {
@@ -37,7 +47,9 @@ async function serve(options: ServeOptions): Promise<Running> {
     const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
     const gatewayPort = options.gateway.port ?? GATEWAY_PORT;
     const gatewayOptions = { ...options.gateway, port: gatewayPort, tls, allowInsecure };
-    const gateway = new Gateway({ ...gatewayOptions, log, limits, logger, metrics });
+    const loginKeyFile = join(options.data, LOGIN_KEY_FILE);
+    const gatewayParts = { log, limits, clock: systemClock, logger, metrics };
+    const gateway = new Gateway({ ...gatewayOptions, loginKeyFile, ...gatewayParts });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys, secrets } = await openResources(log, systemClock, [
       schemaKind(schemas),
@@ -79,6 +91,7 @@ async function serve(options: ServeOptions): Promise<Running> {
       throw error;
     });
     issuer ||= server.url;
+    handIssuer(gateway, resources, oauth);
     return { url: server.url, gatewayUrl: gateway.url, stop: () => stop(server, gateway, processors, log) };
   } catch (error) {
     await log.close();
@@ -91,13 +104,38 @@ async function openGateway(gateway: Gateway, resources: Resources, keys: ApiKeys
   for (const kind of ['upstream', 'route'] as const) {
     for (const { name, spec } of resources.list(kind)) gateway.restore(kind, name, spec);
   }
-  const handKeys = () => gateway.useKeys(keys.hashed());
+  const handKeys = () => {
+    gateway.useKeys(keys.hashed());
+    gateway.useCertificates(certificateHolders(resources));
+  };
   keys.watch(handKeys);
   resources.onChange((kind) => {
     if (kind === 'client') handKeys();
   });
   handKeys();
   if (asked || gateway.hasRoutes) await gateway.start();
+}
+
+/** Keeps what listener threads know of the own issuer in step: keys, clients, and what was revoked. */
+function handIssuer(gateway: Gateway, resources: Resources, oauth: AuthorizationServer): void {
+  const hand = () => gateway.useIssuer(oauth.state());
+  oauth.watchKeys(hand);
+  resources.onChange((kind) => {
+    if (kind === 'client') hand();
+  });
+  let pending = false;
+  oauth.watchRevocations(() => {
+    if (pending) return;
+    pending = true;
+    // All of them go to every thread, so the more there are the less often.
+    const waitMs = oauth.revoked().length / REVOKED_PER_MS;
+    setTimeout(() => {
+      pending = false;
+      gateway.useRevoked(oauth.revoked());
+    }, waitMs).unref();
+  });
+  hand();
+  gateway.useRevoked(oauth.revoked());
 }
 
 async function stop(server: Server, gateway: Gateway, processors: Processors, log: LmdbLog): Promise<void> {

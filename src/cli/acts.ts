@@ -26,6 +26,8 @@ export interface ServeOptions {
     readonly trusted: readonly string[];
     /** How many days records of requests are kept; 0: none are made. */
     readonly recordDays: number;
+    /** Authorities of client certificates. */
+    readonly clientCaFile: string | undefined;
   };
   readonly logLevel: LogLevel;
   /** Limits to change, by name; checked when the server starts. */

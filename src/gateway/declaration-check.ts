@@ -5,6 +5,8 @@
  */
 import { type Limits, SluiceError, systemClock } from '#kernel';
 import { ThreadLink } from './link.ts';
+import { CertificateHolders } from './policies/certificates.ts';
+import { OwnIssuer } from './policies/own-issuer.ts';
 import { SharedTable } from './policies/shared-table.ts';
 import { KeyRing } from './proxy/api-key.ts';
 import { KeptPolicies } from './proxy/kept-policies.ts';
@@ -22,6 +24,8 @@ export class DeclarationCheck {
       limits,
       link: new ThreadLink(() => undefined),
       keys: new KeyRing(systemClock),
+      own: new OwnIssuer(systemClock),
+      holders: new CertificateHolders(systemClock),
       stats: new Stats(),
       counters: table,
       replays: table,

@@ -11,15 +11,17 @@ import { accessSync, constants } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import { type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
+import { type Clock, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
 import type { Log } from '#log';
-import type { HashedKey } from '#resource';
+import type { CertificateHolder, HashedKey } from '#resource';
 import { DeclarationCheck } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import type { RouteSpec, RouteTarget } from './kinds/route-kind.ts';
 import type { UpstreamSpec, UpstreamTarget } from './kinds/upstream-kind.ts';
 import { MainLink } from './link.ts';
 import { ListenerThreads, takeFreePort } from './listener-threads.ts';
+import { Logins } from './login/logins.ts';
+import type { OwnIssuerState } from './policies/own-issuer.ts';
 import { SharedTable } from './policies/shared-table.ts';
 import { boundReceiveBuffers } from './receive-buffer.ts';
 import { RequestTopic } from './records/request-topic.ts';
@@ -32,6 +34,8 @@ export interface GatewayOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Authorities of client certificates, PEM; undefined: none are asked for. */
+  readonly clientCaFile: string | undefined;
   readonly allowInsecure: boolean;
   /** 0: as many as the machine runs at once. */
   readonly threads: number;
@@ -42,6 +46,9 @@ export interface GatewayOptions {
   /** Where they are kept. */
   readonly log: Log;
   readonly limits: Limits;
+  readonly clock: Clock;
+  /** Where the key is kept that cookies of logins are sealed with. */
+  readonly loginKeyFile: string;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -50,6 +57,7 @@ export class Gateway {
   readonly #options: GatewayOptions;
   /** The other end of what listener threads tell and ask. */
   readonly #link = new MainLink();
+  readonly #logins: Logins;
   readonly #routes = new Map<string, RouteSpec>();
   readonly #upstreams = new Map<string, UpstreamSpec>();
   readonly #check: DeclarationCheck;
@@ -62,6 +70,7 @@ export class Gateway {
     this.#options = options;
     checkOptions(options);
     this.#check = new DeclarationCheck(options.limits);
+    this.#logins = new Logins(options.loginKeyFile, options, this.#link, (name) => this.#routes.get(name));
     const metrics = new GatewayMetrics(options.metrics);
     const requests = new RequestTopic({ ...options, days: options.recordDays });
     this.#link.answer('records', (recorded) => requests.append(recorded).then(() => undefined));
@@ -127,6 +136,19 @@ export class Gateway {
     this.#link.share('keys', keys);
   }
 
+  useCertificates(holders: readonly CertificateHolder[]): void {
+    this.#link.share('certificates', holders);
+  }
+
+  /** Lets listener threads check tokens of this server by themselves. */
+  useIssuer(issuer: OwnIssuerState): void {
+    this.#link.share('issuer', issuer);
+  }
+
+  useRevoked(revoked: readonly (readonly [jti: string, expiresMs: number])[]): void {
+    this.#link.share('revoked', revoked);
+  }
+
   /** Begins to listen. @throws CONFIG_INVALID when the address cannot be bound */
   async start(): Promise<void> {
     this.#starting ??= this.#open();
@@ -139,7 +161,7 @@ export class Gateway {
   }
 
   async #open(): Promise<ListenerThreads> {
-    const { host, port, tls, threads, trusted, recordDays, limits, logger } = this.#options;
+    const { host, port, tls, clientCaFile, threads, trusted, recordDays, limits, logger } = this.#options;
     const bound = await takeFreePort(host, port);
     const counters = SharedTable.create(limits.gatewayCountersMax);
     const replays = SharedTable.create(limits.gatewayReplaysMax);
@@ -147,6 +169,7 @@ export class Gateway {
       host,
       port: bound,
       tls,
+      clientCaFile,
       pseudonym: `sluice-${randomBytes(6).toString('hex')}`,
       trusted,
       records: recordDays > 0,
@@ -186,8 +209,13 @@ export class Gateway {
         throw new SluiceError('RESOURCE_INVALID', `there is no upstream ${upstream}`, { field: 'upstream' });
       }
     }
+    if (spec.auth === 'certificate' && this.#options.clientCaFile === undefined) {
+      const why = 'auth: the gateway asks for no certificates; start it with --client-ca';
+      throw new SluiceError('RESOURCE_INVALID', why, { field: 'auth' });
+    }
     compileRewrite(spec.path, spec.rewrite);
     this.#check.route({ name, spec });
+    if (spec.login !== undefined) this.#logins.prepare();
     const shape = shapeOf(spec);
     for (const [other, its] of this.#routes) {
       if (other !== name && isDeepStrictEqual(shapeOf(its), shape)) {
@@ -199,6 +227,7 @@ export class Gateway {
   async close(): Promise<void> {
     const threads = await this.#starting?.catch(() => undefined);
     await threads?.close(this.#options.limits.shutdownMs);
+    await this.#logins.close();
   }
 }
 
@@ -221,7 +250,7 @@ function checkUpstream(spec: UpstreamSpec): void {
 }
 
 /** @throws CONFIG_INVALID */
-function checkOptions({ host, tls, allowInsecure, trusted }: GatewayOptions): void {
+function checkOptions({ host, tls, clientCaFile, allowInsecure, trusted }: GatewayOptions): void {
   const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
   if (!loopback && tls === undefined && !allowInsecure) {
     throw new SluiceError(
@@ -237,4 +266,12 @@ function checkOptions({ host, tls, allowInsecure, trusted }: GatewayOptions): vo
     }
   }
   for (const file of tls === undefined ? [] : [tls.certFile, tls.keyFile]) accessSync(file, constants.R_OK);
+  if (clientCaFile === undefined) return;
+  if (tls === undefined)
+    throw new SluiceError('CONFIG_INVALID', 'client certificates need TLS: --tls-cert and --tls-key');
+  try {
+    accessSync(clientCaFile, constants.R_OK);
+  } catch (error) {
+    throw new SluiceError('CONFIG_INVALID', `${clientCaFile} cannot be read`, {}, error);
+  }
 }

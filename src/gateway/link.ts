@@ -9,7 +9,9 @@
  */
 import type { TransferListItem } from 'node:worker_threads';
 import { asSluiceError, type ErrorCode, type ErrorDetails, SluiceError } from '#kernel';
-import type { HashedKey } from '#resource';
+import type { CertificateHolder, HashedKey } from '#resource';
+import type { LoginQuestion, LoginReply } from './login/question.ts';
+import type { OwnIssuerState } from './policies/own-issuer.ts';
 import type { StatsDelta } from './proxy/stats.ts';
 import type { RecordedBatch } from './records/request-topic.ts';
 
@@ -21,10 +23,18 @@ export interface Tells {
 /** By name, what is asked and what is answered. */
 export interface Asks {
   records: { readonly question: RecordedBatch; readonly answer: undefined };
+  login: { question: LoginQuestion; answer: LoginReply };
 }
 
 export interface Shares {
   keys: readonly HashedKey[];
+  certificates: readonly CertificateHolder[];
+  /** That cookies of logins are sealed with. */
+  loginKey: Uint8Array;
+  /** Of the tokens of this server. */
+  issuer: OwnIssuerState;
+  /** Ids of tokens of this server that were revoked, and when they would have ended, in epoch milliseconds. */
+  revoked: readonly (readonly [jti: string, expiresMs: number])[];
 }
 
 type Question<N extends keyof Asks> = Asks[N] extends { question: infer Q } ? Q : never;

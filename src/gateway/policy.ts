@@ -29,6 +29,8 @@ export interface GatewayRequest {
   header(name: string): string | undefined;
   /** Who called, as far as trusted proxies tell: an IP address. Never what an untrusted header says. */
   readonly clientAddress: string;
+  /** The TLS certificate the client has shown, PEM; empty: none. Undefined where the listener asks for none. */
+  readonly certificate: string | undefined;
   /** Known after the policy that authenticates. */
   client: { readonly name: string; readonly scopes: readonly string[]; readonly key?: string } | undefined;
   /** Of the verified token. */

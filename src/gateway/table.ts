@@ -28,6 +28,8 @@ export interface ListenerSettings {
   readonly host: string;
   readonly port: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Authorities of client certificates, PEM; undefined: none are asked for. */
+  readonly clientCaFile: string | undefined;
   /** Own name in `Via`, by which loops are seen. */
   readonly pseudonym: string;
   /** Networks of proxies whose Forwarded and X-Forwarded-* are believed. */

@@ -37,7 +37,12 @@ export interface IssuerState {
   /** JSON Web Keys. */
   readonly keys: readonly Readonly<Record<string, unknown>>[];
   /** Clients whose tokens are good, with what they may do now. */
-  readonly clients: readonly { readonly name: string; readonly scopes: readonly string[]; readonly sinceS: number }[];
+  readonly clients: readonly {
+    readonly name: string;
+    readonly scopes: readonly string[];
+    readonly sinceS: number;
+    readonly expiresMs: number | null;
+  }[];
 }
 
 export class AuthorizationServer {
@@ -80,8 +85,10 @@ export class AuthorizationServer {
 
   state(): IssuerState {
     const clients = this.#options.resources.list('client').flatMap(({ name, spec, createdAt }) => {
-      const { scopes, oauth, disabled } = spec as ClientSpec;
-      return oauth === undefined || disabled ? [] : [{ name, scopes, sinceS: Math.floor(createdAt / 1000) }];
+      const { scopes, oauth, disabled, expires_at } = spec as ClientSpec;
+      return oauth === undefined || disabled
+        ? []
+        : [{ name, scopes, sinceS: Math.floor(createdAt / 1000), expiresMs: expires_at ?? null }];
     });
     return { issuer: this.#options.issuer(), keys: this.#keys.published() as IssuerState['keys'], clients };
   }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { ApiKeys } from './api-keys.ts';
-import type { Kind, Spec } from './document.ts';
+import type { Declared, Kind, Spec } from './document.ts';
 import { isScope } from './scope.ts';
 
 /** Members of a JSON Web Key that must stay with the client. */
@@ -38,6 +38,15 @@ const oauth = z
   })
   .refine((spec) => spec.jwks === undefined || spec.jwks_uri === undefined, 'has jwks or jwks_uri, not both');
 
+const certificate = z.union([
+  z.strictObject({
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of the certificate, in lower-case hex'),
+  }),
+  z.strictObject({
+    subject: z.string().min(4).max(1_000).describe('As in CN=till,O=Shop, in the order of the certificate'),
+  }),
+]);
+
 const schema = z.strictObject({
   scopes: z
     .array(
@@ -52,6 +61,7 @@ const schema = z.strictObject({
   description: z.string().max(1_000).optional(),
   disabled: z.boolean().default(false).describe('All its keys, secrets and tokens are refused'),
   expires_at: z.int().positive().optional().describe('Epoch milliseconds after which they are refused'),
+  certificates: z.array(certificate).max(16).optional().describe('TLS certificates it shows to the gateway'),
   oauth: oauth.optional().describe('It may have access tokens from /oauth2/token'),
 });
 
@@ -68,6 +78,23 @@ export function clientKind(keys: readonly ApiKeys[]): Kind {
       for (const ring of keys) await ring.revokeAll(name);
     },
   };
+}
+
+export interface CertificateHolder {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** Epoch milliseconds; null: never. */
+  readonly expiresMs: number | null;
+  readonly certificates: NonNullable<ClientSpec['certificates']>;
+}
+
+/** Clients that have TLS certificates and are not disabled, for those who meet them. */
+export function certificateHolders(declared: Declared): CertificateHolder[] {
+  return declared.list('client').flatMap(({ name, spec }) => {
+    const { certificates = [], scopes, disabled, expires_at } = spec as ClientSpec;
+    if (disabled || certificates.length === 0) return [];
+    return [{ name, scopes, expiresMs: expires_at ?? null, certificates }];
+  });
 }
 
 /** Whether a client of this spec may do anything now. */

@@ -8,7 +8,7 @@ import { Resources } from './resources.ts';
 import { topicKind } from './topic-kind.ts';
 
 export type { ApiKeys, HashedKey, KeyInfo } from './api-keys.ts';
-export { type ClientSpec, isInForce } from './client-kind.ts';
+export { type CertificateHolder, type ClientSpec, certificateHolders, isInForce } from './client-kind.ts';
 export type { Change, Declared, Document, HistoryEntry, Kind, Spec } from './document.ts';
 export { type ProcessorSpec, type ProcessorTarget, processorKind } from './processor-kind.ts';
 export type { ChangeListener, ChangeOptions, Resources } from './resources.ts';

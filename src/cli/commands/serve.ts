@@ -24,6 +24,7 @@ interface Flags {
   readonly gatewayThreads: number;
   readonly trustProxy: readonly string[];
   readonly gatewayRecordDays: number;
+  readonly clientCa?: string;
   readonly logLevel: LogLevel;
   readonly limit: Readonly<Record<string, number>>;
   readonly config?: string;
@@ -53,6 +54,7 @@ export function serveCommand(acts: Acts): Command {
     .option('--gateway-threads <n>', 'threads it listens on; 0: as many as the machine has cores', wholeNumber, 0)
     .option('--trust-proxy <network...>', 'networks of proxies before the gateway whose X-Forwarded-* are believed', [])
     .option('--gateway-record-days <n>', 'days that records of its requests are kept; 0: none are made', wholeNumber, 7)
+    .option('--client-ca <file>', 'authorities, PEM, of the client certificates that the gateway then asks for')
     .addOption(
       new Option('--log-level <level>', 'what goes to stderr')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -108,6 +110,7 @@ function serveOptions(command: Command): ServeOptions {
       threads: pick('gatewayThreads'),
       trusted: pick('trustProxy'),
       recordDays: pick('gatewayRecordDays'),
+      clientCaFile: pick('clientCa'),
     },
     logLevel: pick('logLevel'),
     limits: { ...(fromFile.limit ?? {}), ...flags.limit },

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import type { Kind, Spec } from '#resource';
+import { loginSchema } from '../login/spec.ts';
+import { authorizeSchema } from '../policies/authorize.ts';
 import { corsSchema } from '../policies/cors.ts';
 import { introspectionSchema } from '../policies/introspection.ts';
 import { networksSchema } from '../policies/networks.ts';
@@ -59,15 +61,20 @@ const schema = z.strictObject({
     .optional()
     .describe('What the upstream is asked for, instead of the path as it came'),
   encoded_slashes: z.boolean().default(false).describe('%2F in the path is let through, as it is, instead of refused'),
-  auth: z.enum(['none', 'key']).default('none').describe('key: an API key of a client with scope call:<route>'),
+  auth: z
+    .enum(['none', 'key', 'certificate'])
+    .default('none')
+    .describe('key: an API key or access token of a client with scope call:<route>; certificate: its TLS certificate'),
   networks: networksSchema.optional().describe('Addresses that requests may come from'),
   cors: corsSchema.optional().describe('Web pages that may read the answers'),
   sizes: sizesSchema.optional().describe('How long and how deep requests may be'),
   jwt: tokensSchema.optional().describe('A bearer token of an issuer trusted here is needed'),
   introspection: introspectionSchema.optional().describe('A bearer token that its server vouches for is needed'),
+  login: loginSchema.optional().describe('People log in at an OpenID Connect provider'),
   signature: signedRequestsSchema.optional().describe('Requests must be signed (RFC 9421)'),
   webhook: webhookSchema.optional().describe('Requests must be signed (Standard Webhooks)'),
   rate_limits: rateLimitsSchema.optional().describe('How many requests a caller may make'),
+  authorize: authorizeSchema.optional().describe('What the caller must be; nobody else passes'),
   screening: screeningSchema.optional().describe('Looks for what looks like an attack'),
   websocket: z.boolean().default(false).describe('WebSockets are let through'),
   body_bytes_max: z.int().min(0).optional().describe('Of the request'),

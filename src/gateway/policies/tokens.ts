@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { type Clock, type Limits, SluiceError } from '#kernel';
+import { covers } from '#resource';
 import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
 import { networkNames } from './address.ts';
 import { bearerOf, hasScopes, lacksScope, type Standing, settle } from './bearer.ts';
@@ -21,6 +22,7 @@ import {
   verifyJws,
 } from './jws.ts';
 import { type FetchKeys, localKeys, remoteKeys, secretKeys } from './key-set.ts';
+import type { OwnIssuer } from './own-issuer.ts';
 
 const KEPT_MS = 5 * 60_000;
 
@@ -41,16 +43,29 @@ const issuerSchema = z.strictObject({
   required_claims: z.array(z.string().min(1).max(128)).max(32).default([]),
 });
 
-export const tokensSchema = z.strictObject({
-  issuers: z.array(issuerSchema).min(1).max(32),
-  scopes: z.array(z.string().min(1).max(256)).max(32).default([]).describe('All must be in `scope` (or `scp`)'),
-  realm: z
-    .string()
-    .regex(/^[\w .:/-]{1,128}$/)
-    .default('api'),
-  cooldown_s: z.int().min(1).max(3600).default(30).describe('Between two fetches of a key set for an unknown key'),
-  networks: networkNames.describe('Networks where issuers may be although they are private, loopback or link-local'),
-});
+export const tokensSchema = z
+  .strictObject({
+    self: z
+      .strictObject({
+        audiences: z
+          .array(z.string().min(1).max(512))
+          .min(1)
+          .max(32)
+          .optional()
+          .describe('One of these must be in `aud`; without it: this server itself'),
+      })
+      .optional()
+      .describe('Tokens of /oauth2/token of this server, whose client has the scope call:<route>'),
+    issuers: z.array(issuerSchema).max(32).default([]),
+    scopes: z.array(z.string().min(1).max(256)).max(32).default([]).describe('All must be in `scope` (or `scp`)'),
+    realm: z
+      .string()
+      .regex(/^[\w .:/-]{1,128}$/)
+      .default('api'),
+    cooldown_s: z.int().min(1).max(3600).default(30).describe('Between two fetches of a key set for an unknown key'),
+    networks: networkNames.describe('Networks where issuers may be although they are private, loopback or link-local'),
+  })
+  .refine(({ self, issuers }) => self !== undefined || issuers.length > 0, 'needs self or issuers');
 
 export type TokensSpec = z.infer<typeof tokensSchema>;
 type IssuerSpec = TokensSpec['issuers'][number];
@@ -59,7 +74,12 @@ export interface TokensParts {
   readonly clock: Clock;
   readonly limits: Pick<Limits, 'tokenBytesMax' | 'tokensKeptMax' | 'keySetBytesMax' | 'keySetMs'>;
   readonly fetch: FetchKeys;
+  /** The issuer of this server. */
+  readonly own: OwnIssuer;
 }
+
+/** What this server's own tokens are held to. */
+const OWN_RULES = { types: ['at+jwt'], type_required: true, leeway_s: 0, required_claims: ['jti', 'client_id', 'iat'] };
 
 interface Issuer {
   readonly spec: IssuerSpec;
@@ -107,6 +127,8 @@ export class Tokens implements Policy {
   /** By token; the one used longest ago comes first. */
   readonly #kept = new Map<string, Kept>();
   readonly #underWay = new Map<string, Promise<Standing>>();
+  /** Claims of tokens of this server, and the keys that held them. */
+  readonly #ownKids = new WeakMap<Claims, unknown>();
 
   constructor(spec: TokensSpec, issuers: ReadonlyMap<string, Issuer>, parts: TokensParts) {
     this.#spec = spec;
@@ -118,9 +140,24 @@ export class Tokens implements Policy {
     const token = bearerOf(request);
     const standing = token === undefined ? new SluiceError('TOKEN_MISSING') : this.#standing(token);
     const { realm, cooldown_s } = this.#spec;
-    return standing instanceof Promise
-      ? standing.then((one) => settle(request, one, realm, cooldown_s))
-      : settle(request, standing, realm, cooldown_s);
+    const decide = (one: Standing) => settle(request, this.#now(request, one), realm, cooldown_s);
+    return standing instanceof Promise ? standing.then(decide) : decide(standing);
+  }
+
+  /** What can change of a token of this server is looked at each time: its key, its revocation, its client. */
+  #now(request: GatewayRequest, standing: Standing): Standing {
+    if (standing instanceof SluiceError || !this.#ownKids.has(standing)) return standing;
+    const { own } = this.#parts;
+    if (!own.knows(this.#ownKids.get(standing))) return new SluiceError('TOKEN_KEY_UNKNOWN');
+    const client = own.clientOf(standing);
+    if (client === undefined) return new SluiceError('TOKEN_REVOKED');
+    const claims = { ...standing, scope: client.scopes.join(' ') };
+    const may = client.scopes.some((scope) => covers(scope, `call:${request.route.name}`));
+    if (!may || !hasScopes(claims, this.#spec.scopes)) return lacksScope();
+    request.client = client;
+    // Like a key, it opens this server: an upstream has no business with it.
+    request.spent.add('authorization');
+    return claims;
   }
 
   #standing(token: string): Standing | Promise<Standing> {
@@ -149,7 +186,10 @@ export class Tokens implements Policy {
 
   async #verify(token: string): Promise<Standing> {
     readHeader(token);
-    const issuer = this.#issuers.get(issuerOf(token));
+    const name = issuerOf(token);
+    const { own } = this.#parts;
+    if (this.#spec.self !== undefined && own.issuer !== '' && name === own.issuer) return await this.#verifyOwn(token);
+    const issuer = this.#issuers.get(name);
     if (issuer === undefined) return new SluiceError('TOKEN_ISSUER_UNKNOWN');
     const { spec, find } = issuer;
     const { header, payload } = await verifyJws(token, find, spec.algorithms as readonly Algorithm[]);
@@ -157,6 +197,17 @@ export class Tokens implements Policy {
     const { claims, expiresMs } = checkClaims(Buffer.from(payload).toString('utf8'), header.typ, spec, now);
     if (!hasScopes(claims, this.#spec.scopes)) return lacksScope();
     this.#keep(token, { claims, untilMs: Math.min(expiresMs, now + KEPT_MS) });
+    return claims;
+  }
+
+  async #verifyOwn(token: string): Promise<Standing> {
+    const { own, clock } = this.#parts;
+    const rules = { ...OWN_RULES, issuer: own.issuer, audiences: this.#spec.self?.audiences ?? [own.issuer] };
+    const { header, payload } = await verifyJws(token, own.find, ['ES256']);
+    const text = Buffer.from(payload).toString('utf8');
+    const { claims, expiresMs } = checkClaims(text, header.typ, rules, clock.now());
+    this.#ownKids.set(claims, header.kid);
+    this.#keep(token, { claims, untilMs: expiresMs });
     return claims;
   }
 

@@ -1,6 +1,6 @@
 /**
  * API keys on a listener thread: the same keys as those of the engine, known by the hash of their secret. The policy of
- * routes with `auth: key`; a key is spent here, and not shown to the upstream.
+ * routes with `auth: key`; a key is spent here, and not shown to the upstream. An access token of this server is as good.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Clock, SluiceError } from '#kernel';
@@ -42,15 +42,19 @@ export class KeyRing {
 export class ApiKeyPolicy implements Policy {
   readonly name = 'api-key';
   readonly #keys: KeyRing;
+  readonly #tokens: Pick<Required<Policy>, 'check'>;
 
-  constructor(keys: KeyRing) {
+  constructor(keys: KeyRing, tokens: Pick<Required<Policy>, 'check'>) {
     this.#keys = keys;
+    this.#tokens = tokens;
   }
 
-  check(request: GatewayRequest): Verdict {
+  check(request: GatewayRequest): Verdict | Promise<Verdict> {
     const authorization = request.header('authorization');
     const bearer = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
     const key = request.header('x-api-key') ?? bearer;
+    // A key has no dots.
+    if (key?.includes('.') === true && key === bearer) return this.#tokens.check(request);
     if (key === undefined) return new SluiceError('UNAUTHENTICATED', 'an API key is needed');
     const client = this.#keys.find(key);
     if (client === undefined) return new SluiceError('UNAUTHENTICATED', 'the API key is not valid');

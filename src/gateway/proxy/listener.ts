@@ -14,6 +14,8 @@ import * as native from 'uWebSockets.js';
 import type { BlockList } from 'node:net';
 import { type Clock, systemClock } from '#kernel';
 import type { ThreadLink } from '../link.ts';
+import { CertificateHolders } from '../policies/certificates.ts';
+import { OwnIssuer } from '../policies/own-issuer.ts';
 import { SharedTable } from '../policies/shared-table.ts';
 import { Recorder } from '../records/recorder.ts';
 import type { GatewayTable, ListenerSettings } from '../table.ts';
@@ -64,7 +66,7 @@ export class Listener implements ListenerHost {
   constructor(settings: ListenerSettings, link: ThreadLink) {
     this.link = link;
     this.settings = settings;
-    const { tls } = settings;
+    const { tls, clientCaFile } = settings;
     this.scheme = tls === undefined ? 'http' : 'https';
     this.trusted = settings.trusted.length === 0 ? undefined : networks(settings.trusted);
     this.watch = new Watch(this.clock);
@@ -74,6 +76,11 @@ export class Listener implements ListenerHost {
     if (settings.records) this.recorder = new Recorder({ clock: this.clock, link, pendingBytesMax, lost });
     const keys = new KeyRing(this.clock);
     link.watch('keys', (newest) => keys.replace(newest));
+    const holders = new CertificateHolders(this.clock);
+    link.watch('certificates', (newest) => holders.replace(newest));
+    const own = new OwnIssuer(this.clock);
+    link.watch('issuer', (newest) => own.replace(newest));
+    link.watch('revoked', (newest) => own.replaceRevoked(newest));
     const { limits } = settings;
     this.#fetch = new GuardedFetch(limits);
     this.#parts = {
@@ -81,6 +88,8 @@ export class Listener implements ListenerHost {
       limits,
       link,
       keys,
+      own,
+      holders,
       kept: new KeptPolicies(),
       stats: this.stats,
       counters: new SharedTable(settings.counters),
@@ -90,8 +99,11 @@ export class Listener implements ListenerHost {
     this.table = new LiveTable({ version: 0, routes: [], upstreams: [] }, this.#parts, this.stats);
     // No `uWebSockets` header: who asks need not know.
     (native as Silenceable)._cfg?.('silent');
+    const ca = clientCaFile === undefined ? {} : { ca_file_name: clientCaFile };
     this.#app =
-      tls === undefined ? native.App() : native.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+      tls === undefined
+        ? native.App()
+        : native.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile, ...ca });
     this.#attach();
   }
 

@@ -19,6 +19,11 @@ import {
 } from './headers.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
 
+interface CertifiedResponse extends HttpResponse {
+  /** PEM; empty when the client has shown none. */
+  getX509Certificate(): string;
+}
+
 const METHOD = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$/;
 
 let collected: string[] = [];
@@ -33,6 +38,7 @@ export class RequestHead implements GatewayRequest {
   readonly headers: readonly string[];
   /** Bytes of the body, `NO_BODY` or `CHUNKED`. */
   readonly bodyLength: number;
+  readonly certificate: string | undefined;
   path: string;
   params: readonly string[] = [];
   client: GatewayRequest['client'];
@@ -60,6 +66,8 @@ export class RequestHead implements GatewayRequest {
     collected = [];
     req.forEach(collect);
     this.headers = collected;
+    // Not among the library's types.
+    if (host.settings.clientCaFile !== undefined) this.certificate = (res as CertifiedResponse).getX509Certificate();
     this.#peer = addressText(res.getRemoteAddress());
     let length = NO_BODY;
     try {

@@ -2,24 +2,29 @@
  * The policies of a route, in the order in which they are asked. A policy that a route names is one line here, one field
  * in the kind `route`, and a file of its own.
  *
- *   head    networks · cors · sizes · limits that are `first` · key, jwt, introspection · limits · screening
- *   body    signature, webhook · limits, where one of those two says who calls · inflating · structure · screening
+ *   head    networks · cors · sizes · limits that are `first` · key, certificate, jwt, introspection, login · limits
+ *           · authorize · screening
+ *   body    signature, webhook · limits, authorize, where one of those two says who calls · inflating · structure · screening
  *
  * The main thread makes them too when a route is declared, to see what a declaration says against itself.
  */
 import { type Clock, type Limits, SluiceError } from '#kernel';
 import type { ThreadLink } from '../link.ts';
+import { compileLogin } from '../login/policy.ts';
+import { compileAuthorize } from '../policies/authorize.ts';
+import { type CertificateHolders, CertificatePolicy } from '../policies/certificates.ts';
 import { compileCors } from '../policies/cors.ts';
 import { compileIntrospection } from '../policies/introspection.ts';
 import type { FetchKeys } from '../policies/key-set.ts';
 import { compileNetworks } from '../policies/networks.ts';
+import type { OwnIssuer } from '../policies/own-issuer.ts';
 import { PlainBody } from '../policies/plain-body.ts';
 import { compileRateLimits, partRateLimits, type RateLimitsSpec } from '../policies/rate-limits.ts';
 import { compileScreening } from '../policies/screening.ts';
 import type { SharedTable } from '../policies/shared-table.ts';
 import { compileSignedRequests } from '../policies/signed-requests.ts';
 import { compileSizes } from '../policies/sizes.ts';
-import { compileTokens } from '../policies/tokens.ts';
+import { compileTokens, type TokensSpec, tokensSchema } from '../policies/tokens.ts';
 import { compileWebhook } from '../policies/webhooks.ts';
 import type { Policy } from '../policy.ts';
 import { BodiesPolicy } from '../records/bodies.ts';
@@ -34,6 +39,10 @@ export interface PolicyParts {
   readonly limits: Limits;
   readonly link: ThreadLink;
   readonly keys: KeyRing;
+  /** The issuer of this server. */
+  readonly own: OwnIssuer;
+  /** Clients with TLS certificates. */
+  readonly holders: CertificateHolders;
   readonly kept: KeptPolicies;
   readonly stats: Pick<Stats, 'screened'>;
   /** Shared by all threads: what limits count, and the ids of signed requests. */
@@ -45,11 +54,12 @@ export interface PolicyParts {
 
 /** A body is collected up to here where the route sets no bound of its own. */
 const BODY_BYTES = 1024 * 1024;
+const OWN_TOKENS = tokensSchema.parse({ self: {}, realm: 'sluice' });
 
 /** @throws RESOURCE_INVALID where a declaration contradicts itself */
 export function routePolicies(route: NamedRoute, parts: PolicyParts): Policy[] {
   const { name, spec } = route;
-  const { clock, limits, counters, replays } = parts;
+  const { clock, limits, counters, replays, own } = parts;
   const policies: Policy[] = [];
   const bodyBytesMax = Math.min(
     spec.sizes?.body_bytes_max ?? spec.body_bytes_max ?? BODY_BYTES,
@@ -78,21 +88,30 @@ export function routePolicies(route: NamedRoute, parts: PolicyParts): Policy[] {
   const { first, rest } = refusing('rate_limits', () => partRateLimits(spec.rate_limits));
   add('rate_limits', first, limit);
   if (spec.access_log?.enabled && spec.access_log.bodies) policies.push(new BodiesPolicy(spec.access_log.bodies));
-  if (spec.auth === 'key') policies.push(new ApiKeyPolicy(parts.keys));
+  const tokens = (declared: TokensSpec) =>
+    compileTokens(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks), own });
+  // Tokens of this server are as good as keys.
+  if (spec.auth === 'key') policies.push(new ApiKeyPolicy(parts.keys, tokens(OWN_TOKENS)));
+  if (spec.auth === 'certificate') policies.push(new CertificatePolicy(parts.holders));
   if (spec.jwt !== undefined && spec.introspection !== undefined) {
     throw new SluiceError('RESOURCE_INVALID', 'introspection: a token is verified or asked about, not both', {
       field: 'introspection',
     });
   }
-  add('jwt', spec.jwt, (declared) =>
-    compileTokens(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks) }),
-  );
+  add('jwt', spec.jwt, tokens);
   add('introspection', spec.introspection, (declared) =>
     compileIntrospection(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks) }),
   );
+  const { path, login, authorize } = spec;
+  add('login', login && { login, path }, (declared) => compileLogin(name, declared.login, path, parts));
   add('signature', spec.signature, (declared) => compileSignedRequests(declared, signed));
   add('webhook', spec.webhook, (declared) => compileWebhook(declared, signed));
   add('rate_limits', rest, (declared) => (late ? withBody(limit(declared), bodyBytesMax) : limit(declared)));
+
+  add('authorize', authorize && { authorize, path }, (declared) => {
+    const policy = compileAuthorize(declared.authorize, path);
+    return late ? withBody(policy, bodyBytesMax) : policy;
+  });
 
   const looking: Policy[] = [];
   if (sizes?.structure !== undefined) looking.push(sizes.structure);

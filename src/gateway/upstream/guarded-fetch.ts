@@ -1,7 +1,8 @@
 /**
  * Fetches for policies: key sets of issuers, answers of authorization servers. As an upstream, a server is reached only at
  * addresses that its declaration permits, names are resolved when they are connected to, redirects are not followed, and an
- * answer is read whole up to a bound and a time. One for each listener thread.
+ * answer is read whole up to a bound and a time; of its headers only the content type is told. One for each listener thread
+ * and, for logins, one for the main thread.
  */
 import { isIP } from 'node:net';
 import { Agent, request } from 'undici';
@@ -64,7 +65,9 @@ export class GuardedFetch {
     });
     const bytes = Buffer.from(await answer.body.arrayBuffer());
     const { statusCode: status } = answer;
-    return new Response(BODILESS.has(status) ? null : bytes, { status });
+    const type = answer.headers['content-type'];
+    const told = typeof type === 'string' ? { 'content-type': type } : {};
+    return new Response(BODILESS.has(status) ? null : bytes, { status, headers: told });
   }
 
   async destroy(): Promise<void> {

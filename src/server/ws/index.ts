@@ -28,7 +28,6 @@ const MSGPACK_PROTOCOL = 'sluice.v1.msgpack';
 export function attachWebSocket(app: TemplatedApp, context: ServerContext): WebSocketSide {
   const sessions = new Set<Session>();
   const metrics = webSocketMetrics(context.metrics, sessions);
-  const metrics = webSocketMetrics(context.metrics, () => sessions.size);
   const expiries = new Map<Session, NodeJS.Timeout>();
   let allGone: (() => void) | undefined;
   app.ws<SessionData>(PATH, {

@@ -25,6 +25,7 @@ export function requestOf({
     query: '',
     params: [],
     clientAddress: '192.0.2.7',
+    certificate: undefined,
     claims: undefined,
     upstreamTarget: undefined,
     body: undefined,

@@ -3,6 +3,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DEFAULT_LIMITS, ManualClock } from '#kernel';
 import type { FetchKeys } from '../../../src/gateway/policies/key-set.ts';
+import { OwnIssuer } from '../../../src/gateway/policies/own-issuer.ts';
 import { compileTokens, tokensSchema } from '../../../src/gateway/policies/tokens.ts';
 import { ask, requestOf, type Said } from './request.ts';
 
@@ -45,7 +46,8 @@ const noFetch: FetchKeys = () => Promise.reject(new Error('nothing is fetched he
 function tokens(issuer: object = {}, policy: object = {}, fetch = noFetch, clock = new ManualClock(NOW_S * 1000)) {
   const base = { issuer: ISSUER, audiences: ['api'], algorithms: ['ES256'], keys: [pair('one').jwk], ...issuer };
   const spec = tokensSchema.parse({ issuers: [base], ...policy });
-  const compiled = compileTokens(spec, { clock, limits: { ...DEFAULT_LIMITS, tokensKeptMax: 3 }, fetch });
+  const own = new OwnIssuer(clock);
+  const compiled = compileTokens(spec, { clock, limits: { ...DEFAULT_LIMITS, tokensKeptMax: 3 }, fetch, own });
   return (token?: string) => ask(compiled, requestOf({ headers: token ? { authorization: `Bearer ${token}` } : {} }));
 }
 

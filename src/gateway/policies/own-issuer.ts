@@ -1,0 +1,78 @@
+/**
+ * Sluice's own issuer as a listener thread knows it: its keys, its clients and what was revoked, as the main thread last
+ * said. So tokens of `/oauth2/token` are checked without asking anybody, and end here as they end there: with their
+ * revocation, and with their client.
+ */
+import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import { type Clock, SluiceError } from '#kernel';
+import { covers } from '#resource';
+import type { Claims } from './claims.ts';
+import type { FindKey } from './jws.ts';
+
+/** Plain data, as the main thread shares it. */
+export interface OwnIssuerState {
+  readonly issuer: string;
+  /** JSON Web Keys. */
+  readonly keys: readonly Readonly<Record<string, unknown>>[];
+  /** Those whose tokens are good, what they may do now, and since when they are there, in epoch seconds. */
+  readonly clients: readonly {
+    readonly name: string;
+    readonly scopes: readonly string[];
+    readonly sinceS: number;
+    readonly expiresMs: number | null;
+  }[];
+}
+
+export interface OwnClient {
+  readonly name: string;
+  /** Of the token's scopes, those that the client still has. */
+  readonly scopes: readonly string[];
+}
+
+export class OwnIssuer {
+  readonly #clock: Clock;
+  #issuer = '';
+  #find: FindKey = () => Promise.reject(new SluiceError('TOKEN_KEY_UNKNOWN'));
+  #clients: ReadonlyMap<string, OwnIssuerState['clients'][number]> = new Map();
+  #revoked: ReadonlyMap<string, number> = new Map();
+  #kids: ReadonlySet<unknown> = new Set();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  replace({ issuer, keys, clients }: OwnIssuerState): void {
+    const find = createLocalJWKSet({ keys } as unknown as JSONWebKeySet);
+    this.#issuer = issuer;
+    this.#find = async (header, token) => await find(header, token);
+    this.#clients = new Map(clients.map((client) => [client.name, client]));
+    this.#kids = new Set(keys.map(({ kid }) => kid));
+  }
+
+  /** @param revoked ids of tokens, and when they end */
+  replaceRevoked(revoked: readonly (readonly [jti: string, expiresMs: number])[]): void {
+    this.#revoked = new Map(revoked);
+  }
+
+  /** Empty before anything was said. */
+  get issuer(): string {
+    return this.#issuer;
+  }
+
+  readonly find: FindKey = (header, token) => this.#find(header, token);
+
+  /** Whether a key that held a token is still one. */
+  knows(kid: unknown): boolean {
+    return this.#kids.has(kid);
+  }
+
+  /** The client of a token whose signature holds; undefined when it was revoked, or has no client any more. */
+  clientOf({ jti, client_id, iat, scope }: Claims): OwnClient | undefined {
+    const client = this.#clients.get(String(client_id));
+    const gone = client === undefined || Number(iat) < client.sinceS;
+    const over = client?.expiresMs != null && client.expiresMs <= this.#clock.now();
+    if (gone || over || this.#revoked.has(String(jti))) return undefined;
+    const scopes = typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [];
+    return { name: client.name, scopes: scopes.filter((one) => client.scopes.some((held) => covers(held, one))) };
+  }
+}
