@@ -27,7 +27,7 @@ async function refusal(gateway: Gateway, token: string | undefined, path = '/x')
 const INVALID = 'Bearer realm="api", error="invalid_token"';
 
 test('a provider may exchange its keys, and every fault of a token is told by its code', async () => {
-  const provider = await startProvider({ lifetimeS: 4 });
+  const provider = await startProvider({ lifetimeS: 6 });
   const issuer = {
     issuer: provider.issuer,
     audiences: [RESOURCE],

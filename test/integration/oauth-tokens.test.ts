@@ -134,7 +134,7 @@ test('the signing key is in a file of its owner alone, which no topic tells, and
 
 test('a WebSocket opened with a token ends with it', async () => {
   const server = await authorizationServer();
-  const secret = await server.client('till', ['observe'], { token_lifetime_s: 2 });
+  const secret = await server.client('till', ['observe'], { token_lifetime_s: 5 });
   const grant = { grant_type: 'client_credentials' };
   const { access_token } = await server.json(server.post('/oauth2/token', grant, basic('till', secret)));
   const socket = new WebSocket(server.wsUrl, ['sluice.v1.json'], {
