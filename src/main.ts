@@ -9,6 +9,7 @@ import { runCli, type ServeOptions } from '#cli';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
 import { Gateway, routeKind, upstreamKind } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
+import { GroupCoordinator } from '#log';
 import { AuthorizationServer } from '#oauth';
 import { Processors, settingsOf } from '#processing';
 import {
@@ -48,7 +49,8 @@ async function serve(options: ServeOptions): Promise<Running> {
     const gatewayPort = options.gateway.port ?? GATEWAY_PORT;
     const gatewayOptions = { ...options.gateway, port: gatewayPort, tls, allowInsecure };
     const loginKeyFile = join(options.data, LOGIN_KEY_FILE);
-    const gatewayParts = { log, limits, clock: systemClock, logger, metrics };
+    const groups = new GroupCoordinator(log, { limits, clock: systemClock, metrics });
+    const gatewayParts = { log, groups, limits, clock: systemClock, logger, metrics };
     const gateway = new Gateway({ ...gatewayOptions, loginKeyFile, ...gatewayParts });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys, secrets } = await openResources(log, systemClock, [
@@ -70,6 +72,7 @@ async function serve(options: ServeOptions): Promise<Running> {
     await openGateway(gateway, resources, keys, options.gateway.port !== undefined);
     const server = await startServer({
       log,
+      groups,
       resources,
       keys,
       secrets,
@@ -84,6 +87,7 @@ async function serve(options: ServeOptions): Promise<Running> {
       listen: { host, port, tls, allowInsecure },
       autoCreateTopics,
       allowedOrigins,
+      queues: gateway.queues,
       backup: (directory) => log.backup(directory),
     }).catch(async (error: unknown) => {
       // Threads with open sockets would take the process down before it could say why.
@@ -92,7 +96,7 @@ async function serve(options: ServeOptions): Promise<Running> {
     });
     issuer ||= server.url;
     handIssuer(gateway, resources, oauth);
-    return { url: server.url, gatewayUrl: gateway.url, stop: () => stop(server, gateway, processors, log) };
+    return { url: server.url, gatewayUrl: gateway.url, stop: () => stop(server, gateway, groups, processors, log) };
   } catch (error) {
     await log.close();
     throw error;
@@ -138,8 +142,15 @@ function handIssuer(gateway: Gateway, resources: Resources, oauth: Authorization
   gateway.useRevoked(oauth.revoked());
 }
 
-async function stop(server: Server, gateway: Gateway, processors: Processors, log: LmdbLog): Promise<void> {
+async function stop(
+  server: Server,
+  gateway: Gateway,
+  groups: GroupCoordinator,
+  processors: Processors,
+  log: LmdbLog,
+): Promise<void> {
   await Promise.all([server.close(), gateway.close()]);
+  await groups.close();
   await processors.close();
   await log.close();
 }

@@ -6,6 +6,7 @@ import { benchCommand } from './commands/bench.ts';
 import { consumeCommand } from './commands/consume.ts';
 import { deadCommand } from './commands/dead.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { gatewayCommand } from './commands/gateway.ts';
 import { groupsCommand } from './commands/groups.ts';
 import { keysCommand } from './commands/keys.ts';
 import { processorsCommand } from './commands/processors.ts';
@@ -36,6 +37,7 @@ export async function runCli(args: readonly string[], acts: Acts): Promise<void>
     groupsCommand(),
     processorsCommand(),
     deadCommand(),
+    gatewayCommand(),
     keysCommand(),
     benchCommand(),
     ...storeCommands(acts),

@@ -12,7 +12,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { type Clock, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
-import type { Log } from '#log';
+import type { GroupCoordinator, Log } from '#log';
 import type { CertificateHolder, HashedKey } from '#resource';
 import { DeclarationCheck } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
@@ -23,6 +23,7 @@ import { ListenerThreads, takeFreePort } from './listener-threads.ts';
 import { Logins } from './login/logins.ts';
 import type { OwnIssuerState } from './policies/own-issuer.ts';
 import { SharedTable } from './policies/shared-table.ts';
+import { checkQueue, Queues } from './queued/queues.ts';
 import { boundReceiveBuffers } from './receive-buffer.ts';
 import { RequestTopic } from './records/request-topic.ts';
 import { compileRewrite } from './route/rewrite.ts';
@@ -45,6 +46,7 @@ export interface GatewayOptions {
   readonly recordDays: number;
   /** Where they are kept. */
   readonly log: Log;
+  readonly groups: GroupCoordinator;
   readonly limits: Limits;
   readonly clock: Clock;
   /** Where the key is kept that cookies of logins are sealed with. */
@@ -61,6 +63,7 @@ export class Gateway {
   readonly #routes = new Map<string, RouteSpec>();
   readonly #upstreams = new Map<string, UpstreamSpec>();
   readonly #check: DeclarationCheck;
+  readonly queues: Queues;
   #version = 0;
   #starting: Promise<ListenerThreads> | undefined;
   #port = 0;
@@ -78,6 +81,9 @@ export class Gateway {
       metrics.add(delta);
       requests.lost(delta.lostRecords);
     });
+    this.queues = new Queues(options);
+    this.#link.answer('enqueue', (question) => this.queues.enqueue(question));
+    this.#link.answer('queuedStatus', ({ route, id, client }) => this.queues.statusFor(route, id, client));
     this.#link.hear('fault', ({ message, stack }) => {
       options.logger.error({ stack }, `the gateway met an unexpected error: ${message}`);
     });
@@ -180,6 +186,7 @@ export class Gateway {
     const count = threads === 0 ? availableParallelism() : threads;
     const started = await ListenerThreads.start(count, settings, this.#link, logger);
     await boundReceiveBuffers(bound, limits.gatewayReceiveBytes, logger);
+    await this.#followLog();
     await started.apply(this.#table());
     this.#port = bound;
     logger.info({ url: this.url, threads: count }, 'the gateway is listening');
@@ -191,7 +198,13 @@ export class Gateway {
     change();
     this.#version++;
     const threads = await this.#starting;
+    await this.#followLog();
     await threads?.apply(this.#table());
+  }
+
+  /** What works on the log goes by the newest declarations, before the listeners do. */
+  #followLog(): Promise<void> {
+    return this.queues.follow(this.#routes, this.#table().upstreams);
   }
 
   #table(): GatewayTable {
@@ -216,6 +229,7 @@ export class Gateway {
     compileRewrite(spec.path, spec.rewrite);
     this.#check.route({ name, spec });
     if (spec.login !== undefined) this.#logins.prepare();
+    checkQueue(name, spec);
     const shape = shapeOf(spec);
     for (const [other, its] of this.#routes) {
       if (other !== name && isDeepStrictEqual(shapeOf(its), shape)) {
@@ -226,7 +240,8 @@ export class Gateway {
 
   async close(): Promise<void> {
     const threads = await this.#starting?.catch(() => undefined);
-    await threads?.close(this.#options.limits.shutdownMs);
+    const { shutdownMs } = this.#options.limits;
+    await Promise.all([threads?.close(shutdownMs), this.queues.close(shutdownMs)]);
     await this.#logins.close();
   }
 }

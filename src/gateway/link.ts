@@ -13,6 +13,8 @@ import type { CertificateHolder, HashedKey } from '#resource';
 import type { LoginQuestion, LoginReply } from './login/question.ts';
 import type { OwnIssuerState } from './policies/own-issuer.ts';
 import type { StatsDelta } from './proxy/stats.ts';
+import type { Enqueued } from './queued/queues.ts';
+import type { QueuedStatus } from './queued/statuses.ts';
 import type { RecordedBatch } from './records/request-topic.ts';
 
 export interface Tells {
@@ -24,6 +26,11 @@ export interface Tells {
 export interface Asks {
   records: { readonly question: RecordedBatch; readonly answer: undefined };
   login: { question: LoginQuestion; answer: LoginReply };
+  enqueue: { readonly question: Enqueued; readonly answer: undefined };
+  queuedStatus: {
+    readonly question: { readonly route: string; readonly id: string; readonly client: string | null };
+    readonly answer: Omit<QueuedStatus, 'client'> | undefined;
+  };
 }
 
 export interface Shares {

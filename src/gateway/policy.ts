@@ -27,6 +27,10 @@ export interface GatewayRequest {
   readonly headers: readonly string[];
   /** The first header of a name in lower case. */
   header(name: string): string | undefined;
+  /** Path and query that the upstream is asked for. */
+  target(): string;
+  /** Headers for the upstream as they stand now, names and values in turn, apart from Host and length. */
+  forwarded(): string[];
   /** Who called, as far as trusted proxies tell: an IP address. Never what an untrusted header says. */
   readonly clientAddress: string;
   /** The TLS certificate the client has shown, PEM; empty: none. Undefined where the listener asks for none. */

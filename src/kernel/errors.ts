@@ -129,6 +129,9 @@ export const ERROR_TABLE = {
   BODY_TOO_COMPLEX: kind(422, false, 'The body is deeper or has more parts than allowed'),
   XML_ENTITY_REFUSED: kind(422, false, 'The XML declares a document type or entities'),
   REQUEST_SUSPICIOUS: kind(403, false, 'The request looks like an attack'),
+  // What the gateway keeps in the log
+  QUEUED_UNKNOWN: kind(404, false, 'There is no such queued request, or it is forgotten'),
+  QUEUE_FULL: kind(503, true, 'The queue of the route holds as many requests as it may'),
   // The store and the process
   LIMIT_EXCEEDED: kind(429, true, 'A limit of this server is reached'),
   LOG_BUSY: kind(429, true, 'Too much is waiting to be written; slow down'),

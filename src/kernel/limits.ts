@@ -134,6 +134,8 @@ export const DEFAULT_LIMITS = {
   accessRecordsPendingBytesMax: 8 * MIB,
   /** What `sys.gateway.requests` keeps at most; the oldest records go first. */
   accessTopicBytesMax: 1024 * MIB,
+  /** Requests of queued routes whose fate is remembered; beyond it the oldest that have ended are forgotten early. */
+  queuedStatusesMax: 1_000_000,
   /** How long a graceful shutdown waits for connections to drain. */
   shutdownMs: 10_000,
 };

@@ -8,6 +8,7 @@ import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { SchemaRegistry } from '#schema';
 import type { KeyRing } from './auth/principal.ts';
+import type { GatewayQueues } from './gateway/queue-routes.ts';
 import type { Partitioner } from './produce/partitioner.ts';
 import type { ProducerRegistry } from './produce/producers.ts';
 import type { RecordSink } from './produce/record-sink.ts';
@@ -48,6 +49,8 @@ export interface ServerContext {
   readonly scheme: 'http' | 'https';
   /** Creates a topic with the default settings, as an applied resource; the one there is when it exists. */
   createTopic(name: string): Promise<Topic>;
+  /** Of the gateway, where there is one. */
+  readonly queues: GatewayQueues | undefined;
   /** Copies the store into a folder; absent where the engine cannot. */
   readonly backup: ((directory: string) => Promise<void>) | undefined;
   /** Aborted when the server begins to shut down: long polls and streams end, sockets are told to go. */

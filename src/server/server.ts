@@ -5,13 +5,14 @@
  *             ─▶ WebSockets are closed with 1012 ─▶ open requests end, or the time is up ─▶ sockets are cut
  */
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
-import { DeadLetterBox, GroupCoordinator, type Log } from '#log';
+import { DeadLetterBox, type GroupCoordinator, type Log } from '#log';
 import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { SchemaRegistry } from '#schema';
 import { keyRing, type TokenReader } from './auth/principal.ts';
 import type { ServerContext, ServerSettings } from './context.ts';
 import { deadRoutes } from './dead/routes.ts';
+import { type GatewayQueues, queueRoutes } from './gateway/queue-routes.ts';
 import { groupRoutes } from './groups/routes.ts';
 import { dispatch } from './http/dispatch.ts';
 import { createExchangeHost } from './http/host.ts';
@@ -41,6 +42,8 @@ import { attachWebSocket } from './ws/index.ts';
 
 export interface ServerOptions extends Partial<ServerSettings> {
   readonly log: Log;
+  /** Closed by its owner, after the server. */
+  readonly groups: GroupCoordinator;
   readonly resources: Resources;
   readonly keys: ApiKeys;
   /** Of OAuth clients. */
@@ -56,6 +59,8 @@ export interface ServerOptions extends Partial<ServerSettings> {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly listen: ListenOptions;
+  /** Of the gateway, where there is one. */
+  readonly queues?: GatewayQueues;
   /** Copies the store into a folder while it is in use. */
   readonly backup?: (directory: string) => Promise<void>;
 }
@@ -96,7 +101,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await within(observer.idle(), limits.shutdownMs);
     app.close();
     await context.streams.close();
-    await context.groups.close();
     host.deadlines.close();
   };
   let closed: Promise<void> | undefined;
@@ -111,10 +115,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 function createContext(options: ServerOptions, shutdown: AbortSignal): ServerContext {
-  const { log, resources, keys, secrets, tokens, processors, schemas, limits, logger, metrics, clock } = options;
+  const { log, groups, resources, keys, secrets, tokens, processors, schemas, limits, logger, metrics, clock } =
+    options;
   return {
     log,
-    groups: new GroupCoordinator(log, { limits, clock, metrics }),
+    groups,
     dead: new DeadLetterBox(log, { limits, clock }),
     resources,
     keys,
@@ -140,6 +145,7 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
       await resources.put('topic', name, {}, { by: null });
       return log.topic(name);
     },
+    queues: options.queues,
     backup: options.backup,
     shutdown,
   };
@@ -159,6 +165,7 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...groupRoutes(context),
     ...processorRoutes(context),
     ...deadRoutes(context),
+    ...queueRoutes(context),
     ...backupRoutes(context),
     ...serviceRoutes(context, routes),
   ];

@@ -5,7 +5,7 @@
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
-import { MemoryLog } from '#log';
+import { GroupCoordinator, MemoryLog } from '#log';
 import { Processors } from '#processing';
 import { openResources, schemaKind } from '#resource';
 import { SchemaRegistry } from '#schema';
@@ -27,8 +27,10 @@ export async function serve(options: FixtureOptions = {}) {
   if (log.findTopic('t') === undefined) await resources.put('topic', 't', { partitions: 2 }, { by: null });
   const metrics = new Metrics();
   const processors = new Processors({ log, limits, clock: systemClock, logger: silentLogger, metrics });
+  const groups = options.groups ?? new GroupCoordinator(log, { limits, clock: systemClock, metrics });
   const server = await startServer({
     log,
+    groups,
     resources,
     keys,
     secrets,
@@ -43,6 +45,7 @@ export async function serve(options: FixtureOptions = {}) {
   });
   onTestFinished(async () => {
     await server.close();
+    await groups.close();
     await processors.close();
     await log.close();
   });

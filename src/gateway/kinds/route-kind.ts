@@ -15,6 +15,7 @@ import { signedRequestsSchema } from '../policies/signed-requests.ts';
 import { sizesSchema } from '../policies/sizes.ts';
 import { tokensSchema } from '../policies/tokens.ts';
 import { webhookSchema } from '../policies/webhooks.ts';
+import { queueSchema } from '../queued/schema.ts';
 import { accessLogSchema } from '../records/access-log.ts';
 
 const DAY_MS = 86_400_000;
@@ -82,6 +83,7 @@ const schema = z.strictObject({
   idle_ms: z.int().min(1).max(DAY_MS).default(60_000).describe('Without a byte in either direction'),
   total_ms: z.int().min(1).max(DAY_MS).optional().describe('For everything'),
   access_log: accessLogSchema.optional().describe('What of its requests goes to sys.gateway.requests'),
+  queue: queueSchema.optional().describe('Unsafe requests are kept in the log, answered with 202, and delivered later'),
   description: z.string().max(1_000).optional(),
 });
 

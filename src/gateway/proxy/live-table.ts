@@ -3,11 +3,12 @@
  * upstreams and targets that stayed the same, so nothing that is under way notices.
  */
 import type { BlockList } from 'node:net';
-import type { Clock } from '#kernel';
+import { type Clock, SluiceError } from '#kernel';
+import { routeOfStatus } from '../queued/policy.ts';
 import { type AccessLog, compileAccessLog } from '../records/access-log.ts';
 import type { Recorder } from '../records/recorder.ts';
 import { compileRewrite } from '../route/rewrite.ts';
-import { Router } from '../route/router.ts';
+import { type RouteMatch, type RouteRequest, Router } from '../route/router.ts';
 import type { GatewayTable, ListenerSettings, NamedRoute } from '../table.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import type { HeldBytes } from './held-bytes.ts';
@@ -48,6 +49,7 @@ export interface ListenerHost {
 export class LiveTable {
   readonly router: Router<LiveRoute>;
   readonly #upstreams = new Map<string, Upstream>();
+  readonly #queued = new Map<string, LiveRoute>();
 
   constructor(table: GatewayTable, parts: PolicyParts, stats: Stats, previous?: LiveTable) {
     const left = new Map(previous?.upstreams());
@@ -59,17 +61,30 @@ export class LiveTable {
     }
     for (const gone of left.values()) gone.retire();
     parts.kept.turn();
-    this.router = new Router(table.routes, (named) => ({
-      named,
-      plan: planOf(routePolicies(named, parts)),
-      bodyBytesMax: Math.min(
-        named.spec.body_bytes_max ?? Number.POSITIVE_INFINITY,
-        named.spec.sizes?.body_bytes_max ?? Number.POSITIVE_INFINITY,
-      ),
-      rewrite: compileRewrite(named.spec.path, named.spec.rewrite),
-      stats: stats.route(named.name),
-      accessLog: compileAccessLog(named.name, named.spec.path, named.spec.access_log),
-    }));
+    this.router = new Router(table.routes, (named) => {
+      const live: LiveRoute = {
+        named,
+        plan: planOf(routePolicies(named, parts)),
+        bodyBytesMax: Math.min(
+          named.spec.body_bytes_max ?? Number.POSITIVE_INFINITY,
+          named.spec.sizes?.body_bytes_max ?? Number.POSITIVE_INFINITY,
+        ),
+        rewrite: compileRewrite(named.spec.path, named.spec.rewrite),
+        stats: stats.route(named.name),
+        accessLog: compileAccessLog(named.name, named.spec.path, named.spec.access_log),
+      };
+      if (named.spec.queue !== undefined) this.#queued.set(named.name, live);
+      return live;
+    });
+  }
+
+  /** The route of a request; of what is asked about a queue, the route that has it. @throws as the router */
+  find(request: RouteRequest): RouteMatch<LiveRoute> {
+    const name = routeOfStatus(request.path);
+    if (name === undefined) return this.router.find(request);
+    const route = this.#queued.get(name);
+    if (route === undefined) throw new SluiceError('QUEUED_UNKNOWN', `there is no queued route ${name}`);
+    return { route, params: [] };
   }
 
   upstream(name: string): Upstream | undefined {

@@ -92,7 +92,7 @@ export class RequestHead implements GatewayRequest {
     }
     this.#ascii = checkRequestValues(this.headers);
     this.#via = viaOf(this.headers, this.#host.settings.pseudonym);
-    const { route, params } = this.#host.table.router.find(this);
+    const { route, params } = this.#host.table.find(this);
     if (encodedSlash && !route.named.spec.encoded_slashes) {
       throw new SluiceError('REQUEST_MALFORMED', 'the path is refused: this route takes no %2F');
     }

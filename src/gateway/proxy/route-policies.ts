@@ -27,6 +27,7 @@ import { compileSizes } from '../policies/sizes.ts';
 import { compileTokens, type TokensSpec, tokensSchema } from '../policies/tokens.ts';
 import { compileWebhook } from '../policies/webhooks.ts';
 import type { Policy } from '../policy.ts';
+import { QueuedPolicy } from '../queued/policy.ts';
 import { BodiesPolicy } from '../records/bodies.ts';
 import type { NamedRoute } from '../table.ts';
 import { ApiKeyPolicy, type KeyRing } from './api-key.ts';
@@ -124,6 +125,7 @@ export function routePolicies(route: NamedRoute, parts: PolicyParts): Policy[] {
     policies.push(new PlainBody(Math.max(...steps.map(({ bytesMax }) => bytesMax)), refuses ? 'refuse' : 'pass'));
   }
   policies.push(...looking);
+  if (spec.queue !== undefined) policies.push(new QueuedPolicy(route, spec.queue, parts.link, () => clock.now()));
   return policies;
 }
 

@@ -31,6 +31,8 @@ export function requestOf({
     body: undefined,
     upstreamHeaders: [],
     answerHeaders: [],
+    target: () => '/things/1',
+    forwarded: () => [],
     ...parts,
     route: { name: route, spec: {} as GatewayRequest['route']['spec'] },
     client:
