@@ -16,6 +16,7 @@ import type { GroupCoordinator, Log } from '#log';
 import type { CertificateHolder, HashedKey } from '#resource';
 import { DeclarationCheck } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
+import { IdempotencyKeys } from './idempotency/keys.ts';
 import type { RouteSpec, RouteTarget } from './kinds/route-kind.ts';
 import type { UpstreamSpec, UpstreamTarget } from './kinds/upstream-kind.ts';
 import { MainLink } from './link.ts';
@@ -64,6 +65,7 @@ export class Gateway {
   readonly #upstreams = new Map<string, UpstreamSpec>();
   readonly #check: DeclarationCheck;
   readonly queues: Queues;
+  readonly #idempotency: IdempotencyKeys;
   #version = 0;
   #starting: Promise<ListenerThreads> | undefined;
   #port = 0;
@@ -84,6 +86,10 @@ export class Gateway {
     this.queues = new Queues(options);
     this.#link.answer('enqueue', (question) => this.queues.enqueue(question));
     this.#link.answer('queuedStatus', ({ route, id, client }) => this.queues.statusFor(route, id, client));
+    this.#idempotency = new IdempotencyKeys(options.log, options.limits, options.clock, options.logger);
+    this.#link.answer('reserveKey', (question) => this.#idempotency.reserve(question));
+    this.#link.answer('keepAnswer', (answer) => this.#idempotency.keep(answer));
+    this.#link.answer('endKey', (end) => this.#idempotency.end(end));
     this.#link.hear('fault', ({ message, stack }) => {
       options.logger.error({ stack }, `the gateway met an unexpected error: ${message}`);
     });
@@ -243,6 +249,7 @@ export class Gateway {
     const { shutdownMs } = this.#options.limits;
     await Promise.all([threads?.close(shutdownMs), this.queues.close(shutdownMs)]);
     await this.#logins.close();
+    await this.#idempotency.close();
   }
 }
 

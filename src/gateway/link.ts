@@ -10,6 +10,7 @@
 import type { TransferListItem } from 'node:worker_threads';
 import { asSluiceError, type ErrorCode, type ErrorDetails, SluiceError } from '#kernel';
 import type { CertificateHolder, HashedKey } from '#resource';
+import type { KeptAnswer, KeyEnd, Reservation } from './idempotency/keys.ts';
 import type { LoginQuestion, LoginReply } from './login/question.ts';
 import type { OwnIssuerState } from './policies/own-issuer.ts';
 import type { StatsDelta } from './proxy/stats.ts';
@@ -26,6 +27,9 @@ export interface Tells {
 export interface Asks {
   records: { readonly question: RecordedBatch; readonly answer: undefined };
   login: { question: LoginQuestion; answer: LoginReply };
+  reserveKey: { readonly question: Reservation; readonly answer: Uint8Array | undefined };
+  keepAnswer: { readonly question: KeptAnswer; readonly answer: undefined };
+  endKey: { readonly question: KeyEnd; readonly answer: undefined };
   enqueue: { readonly question: Enqueued; readonly answer: undefined };
   queuedStatus: {
     readonly question: { readonly route: string; readonly id: string; readonly client: string | null };

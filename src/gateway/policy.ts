@@ -43,6 +43,8 @@ export interface GatewayRequest {
   upstreamTarget: string | undefined;
   /** Whole, where a policy of the route collects it; what is put here instead is what the upstream gets. */
   body: Buffer | undefined;
+  /** The upstream is to be heard out although the client has gone. For requests whose body is gathered. */
+  outlives: boolean;
   /** Request headers, in lower case, that are not forwarded: spent credentials, and what is sent anew. */
   readonly spent: Set<string>;
   /** Further headers for the upstream, names in lower case and values in turn. */
@@ -98,6 +100,8 @@ export interface Outcome {
   readonly upstream: string | undefined;
   readonly target: string | undefined;
   readonly attempts: number;
+  /** An upstream may have seen the request, whole or in part. */
+  readonly reached: boolean;
   readonly requestBytes: number;
   readonly answerBytes: number;
   /** Epoch milliseconds of the first byte. */

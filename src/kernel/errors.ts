@@ -131,6 +131,11 @@ export const ERROR_TABLE = {
   REQUEST_SUSPICIOUS: kind(403, false, 'The request looks like an attack'),
   // What the gateway keeps in the log
   QUEUED_UNKNOWN: kind(404, false, 'There is no such queued request, or it is forgotten'),
+  IDEMPOTENCY_KEY_MISSING: kind(400, false, 'The request needs an Idempotency-Key'),
+  IDEMPOTENCY_KEY_INVALID: kind(400, false, 'The Idempotency-Key is not one'),
+  IDEMPOTENCY_KEY_REUSED: kind(422, false, 'The Idempotency-Key was used for another request'),
+  IDEMPOTENCY_UNDER_WAY: kind(409, true, 'The request with this Idempotency-Key is under way'),
+  IDEMPOTENCY_UNANSWERABLE: kind(409, false, 'The request was sent before, and its answer is not known'),
   QUEUE_FULL: kind(503, true, 'The queue of the route holds as many requests as it may'),
   // The store and the process
   LIMIT_EXCEEDED: kind(429, true, 'A limit of this server is reached'),

@@ -136,6 +136,10 @@ export const DEFAULT_LIMITS = {
   accessTopicBytesMax: 1024 * MIB,
   /** Requests of queued routes whose fate is remembered; beyond it the oldest that have ended are forgotten early. */
   queuedStatusesMax: 1_000_000,
+  /** Idempotency keys that are kept, over all routes; beyond it requests with new ones are refused with LIMIT_EXCEEDED. */
+  idempotencyKeysMax: 100_000,
+  /** Answers kept for them, all together; the same beyond it. */
+  idempotencyBytesMax: 256 * MIB,
   /** How long a graceful shutdown waits for connections to drain. */
   shutdownMs: 10_000,
 };

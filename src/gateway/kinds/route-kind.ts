@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Kind, Spec } from '#resource';
+import { idempotencySchema } from '../idempotency/schema.ts';
 import { loginSchema } from '../login/spec.ts';
 import { authorizeSchema } from '../policies/authorize.ts';
 import { corsSchema } from '../policies/cors.ts';
@@ -83,6 +84,9 @@ const schema = z.strictObject({
   idle_ms: z.int().min(1).max(DAY_MS).default(60_000).describe('Without a byte in either direction'),
   total_ms: z.int().min(1).max(DAY_MS).optional().describe('For everything'),
   access_log: accessLogSchema.optional().describe('What of its requests goes to sys.gateway.requests'),
+  idempotency: idempotencySchema
+    .optional()
+    .describe('Unsafe requests with an Idempotency-Key reach the upstream once, and are answered the same again'),
   queue: queueSchema.optional().describe('Unsafe requests are kept in the log, answered with 202, and delivered later'),
   description: z.string().max(1_000).optional(),
 });

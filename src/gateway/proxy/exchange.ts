@@ -47,6 +47,9 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   #phase: 'receiving' | 'waiting' | 'answering' = 'receiving';
   #attempt: Attempt | undefined;
   #attempts = 0;
+  #reached = false;
+  /** The client has, and the upstream is heard out: no native call may follow. */
+  #gone = false;
   readonly #tried: Target[] = [];
   #answer: Answer | undefined;
   #collected: CollectedAnswer | undefined;
@@ -168,6 +171,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     controller: Dispatcher.DispatchController,
   ): boolean {
     if (this.over || attempt !== this.#attempt) return false;
+    this.#reached = true;
     const { upstream } = attempt;
     if (attempt.failed && this.#repeats(upstream, false)) {
       this.#host.stats.failed(upstream.name, attempt.target.url);
@@ -200,6 +204,8 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   /** Lets an answer run through, its head as the policies leave it. */
   #stream(status: number, head: AnswerHead, controller: Dispatcher.DispatchController): void {
     const { plan, named } = this.#live as LiveRoute;
+    // Nobody is left to give it to.
+    if (this.#gone) return;
     const edited = plan.answers.length === 0 ? { status, head } : editHead(plan.answers, this.#head, status, head);
     this.#status = edited.status;
     this.#answer = new Answer(
@@ -242,6 +248,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   ended(attempt: Attempt): void {
     if (this.over || attempt !== this.#attempt) return;
     if (this.#collected !== undefined) this.#edit(this.#collected.whole());
+    else if (this.#gone) this.#end(0);
     else this.#answer?.end(() => this.#end(this.#status));
   }
 
@@ -265,6 +272,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     if (this.over || attempt !== this.#attempt) return;
     const { upstream, target } = attempt;
     this.#host.stats.failed(upstream.name, target.url);
+    this.#reached ||= !wasNotSent(error);
     const timedOut = error instanceof SluiceError && error.code === 'UPSTREAM_TIMEOUT';
     if (!timedOut && this.#repeats(upstream, wasNotSent(error))) {
       this.#answer = undefined;
@@ -287,6 +295,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
       const name = this.#upstreamName;
       const error = new SluiceError('UPSTREAM_TIMEOUT', `upstream ${name} did not answer in time`, { upstream: name });
       this.#host.stats.failed(name, this.#attempt?.target.url ?? '');
+      this.#reached = true;
       this.#attempt?.abort(error, true);
       this.#fail(error);
     }
@@ -314,6 +323,10 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
    * the request and serve that too; with an answer pending it drops the connection instead.
    */
   #write(status: number, write: (close: boolean) => void): void {
+    if (this.#gone) {
+      this.#end(0);
+      return;
+    }
     const close = this.#closes();
     const now = () => {
       if (this.over) return;
@@ -340,12 +353,18 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     this.#attempt?.abort(new SluiceError('CONNECTION_LOST', 'the answer was cut'));
     const res = this.#res;
     this.#end(this.#status);
-    res.close();
+    if (!this.#gone) res.close();
   }
 
   #aborted(): void {
     if (this.over) return;
     const attempt = this.#attempt;
+    this.#reached ||= attempt !== undefined;
+    if (attempt !== undefined && this.#head.outlives && this.#answer === undefined) {
+      this.#gone = true;
+      this.#body?.end();
+      return;
+    }
     this.#end(0);
     attempt?.abort(new SluiceError('CONNECTION_LOST', 'the client went away'));
   }
@@ -363,6 +382,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
       upstream: this.#upstreamName === '' ? undefined : this.#upstreamName,
       target: this.#tried[this.#tried.length - 1]?.url,
       attempts: this.#attempts,
+      reached: this.#reached,
       requestBytes: this.#body?.received ?? 0,
       answerBytes: this.#answerBytes,
       upstreamMs: this.#upstreamMs,

@@ -45,6 +45,7 @@ export class RequestHead implements GatewayRequest {
   claims: GatewayRequest['claims'];
   upstreamTarget: string | undefined;
   body: Buffer | undefined;
+  outlives = false;
   readonly spent = new Set<string>();
   readonly upstreamHeaders: string[] = [];
   readonly answerHeaders: string[] = [];

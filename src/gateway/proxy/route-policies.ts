@@ -5,10 +5,12 @@
  *   head    networks · cors · sizes · limits that are `first` · key, certificate, jwt, introspection, login · limits
  *           · authorize · screening
  *   body    signature, webhook · limits, authorize, where one of those two says who calls · inflating · structure · screening
+ *           · idempotency · queue
  *
  * The main thread makes them too when a route is declared, to see what a declaration says against itself.
  */
 import { type Clock, type Limits, SluiceError } from '#kernel';
+import { IdempotencyPolicy } from '../idempotency/policy.ts';
 import type { ThreadLink } from '../link.ts';
 import { compileLogin } from '../login/policy.ts';
 import { compileAuthorize } from '../policies/authorize.ts';
@@ -125,6 +127,7 @@ export function routePolicies(route: NamedRoute, parts: PolicyParts): Policy[] {
     policies.push(new PlainBody(Math.max(...steps.map(({ bytesMax }) => bytesMax)), refuses ? 'refuse' : 'pass'));
   }
   policies.push(...looking);
+  if (spec.idempotency !== undefined) policies.push(new IdempotencyPolicy(route, spec.idempotency, parts.link));
   if (spec.queue !== undefined) policies.push(new QueuedPolicy(route, spec.queue, parts.link, () => clock.now()));
   return policies;
 }
