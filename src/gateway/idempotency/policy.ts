@@ -10,6 +10,7 @@
  */
 import { createHash } from 'node:crypto';
 import { SluiceError } from '#kernel';
+import { callerOf } from '../caller.ts';
 import type { ThreadLink } from '../link.ts';
 import type { AnswerStep, BodyStep, GatewayRequest, Outcome, Policy, Verdict, WholeAnswer } from '../policy.ts';
 import { routeOfStatus } from '../queued/policy.ts';
@@ -71,8 +72,7 @@ export class IdempotencyPolicy implements Policy {
   }
 
   async #reserve(request: GatewayRequest, key: string): Promise<Verdict> {
-    const client = request.client?.name ?? '';
-    const place = hash(this.#route, client, key);
+    const place = hash(this.#route, callerOf(request) ?? '', key);
     const held: Held = { place, reserved: false, settled: false, ended: false };
     this.#held.set(request, held);
     const { ttl_s, interrupted } = this.#spec;

@@ -144,7 +144,13 @@ export function upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_
   let live: LiveRoute | undefined;
   const reached: Reached = {};
   const ended = (status: number, further: Partial<Ending> = {}) =>
-    requestEnded(host, head, live, startedAt, { ...NOTHING_PASSED, ...reached, status, ...further });
+    requestEnded(host, head, live, startedAt, {
+      ...NOTHING_PASSED,
+      ...reached,
+      reached: reached.attempts === 1,
+      status,
+      ...further,
+    });
   res.onAborted(() => {
     if (!gone) ended(0);
     gone = true;

@@ -4,6 +4,7 @@
  * the same policies. Runs on listener threads.
  */
 import { SluiceError } from '#kernel';
+import { callerOf } from '../caller.ts';
 import type { ThreadLink } from '../link.ts';
 import type { BodyStep, GatewayRequest, Policy, WholeAnswer } from '../policy.ts';
 import { chooseUpstream } from '../proxy/choice.ts';
@@ -59,7 +60,7 @@ export class QueuedPolicy implements Policy {
       headers: request.forwarded(),
     };
     const batch = encodeQueued(queued, this.#keyOf(request), request.body ?? NO_BYTES);
-    await this.#link.ask('enqueue', { route: name, id, client: request.client?.name ?? null, batch });
+    await this.#link.ask('enqueue', { route: name, id, client: callerOf(request), batch });
     const location = `${STATUS_PATH}${name}/${id}`;
     return jsonAnswer(202, { id, status: location }, ['location', location]);
   }
@@ -71,7 +72,7 @@ export class QueuedPolicy implements Policy {
         allow: 'GET, HEAD',
       });
     }
-    const client = request.client?.name ?? null;
+    const client = callerOf(request);
     const found =
       more.length === 0 && isId(id) ? await this.#link.ask('queuedStatus', { route, id, client }) : undefined;
     if (found === undefined) return new SluiceError('QUEUED_UNKNOWN', `there is no queued request ${id}`);

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { decodeUtf8, encodeUtf8 } from '#kernel';
 import { encodeBatch, type LogRecord } from '#record';
+import { callerOf } from '../caller.ts';
 import type { GatewayRequest } from '../policy.ts';
 import type { QueueSpec } from './schema.ts';
 
@@ -88,11 +89,11 @@ export function keyReader(
   path: string,
 ): (request: GatewayRequest) => string | undefined {
   if (key === undefined) return () => undefined;
-  if (key === 'client') return ({ client }) => client?.name;
-  const at = key.indexOf(':');
-  const [what, name] = [key.slice(0, at), key.slice(at + 1)];
   const bounded = (text: string | null | undefined) =>
     text === null || text === undefined || text === '' ? undefined : text.slice(0, KEY_CHARS_MAX);
+  if (key === 'client') return (request) => bounded(callerOf(request));
+  const at = key.indexOf(':');
+  const [what, name] = [key.slice(0, at), key.slice(at + 1)];
   if (what === 'header') return (request) => bounded(request.header(name.toLowerCase()));
   if (what === 'query') return ({ query }) => bounded(new URLSearchParams(query).get(name));
   if (what === 'param') {

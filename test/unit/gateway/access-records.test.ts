@@ -17,6 +17,7 @@ const OUTCOME: Outcome = {
   upstream: 'main',
   target: 'http://10.0.0.7:80',
   attempts: 1,
+  reached: true,
   requestBytes: 0,
   answerBytes: 512,
   beganAt: 1_764_034_123_456.4,
