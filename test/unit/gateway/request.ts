@@ -34,8 +34,6 @@ export function requestOf({
     outlives: false,
     upstreamHeaders: [],
     answerHeaders: [],
-    target: () => '/things/1',
-    forwarded: () => [],
     ...parts,
     route: { name: route, spec: {} as GatewayRequest['route']['spec'] },
     client:
