@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runCli, type ServeOptions } from '#cli';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
-import { Gateway, routeKind, upstreamKind } from '#gateway';
+import { apiKind, Gateway, routeKind, upstreamKind } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { GroupCoordinator } from '#log';
 import { AuthorizationServer } from '#oauth';
@@ -60,6 +60,7 @@ async function serve(options: ServeOptions): Promise<Running> {
         remove: (name) => processors.remove(name),
       }),
       upstreamKind(gateway.upstreams),
+      apiKind(gateway.apis),
       routeKind(gateway.routes),
     ]);
     for (const { name, spec } of resources.list('processor')) {
@@ -105,7 +106,7 @@ async function serve(options: ServeOptions): Promise<Running> {
 
 /** @param asked to listen, whether or not there is a route */
 async function openGateway(gateway: Gateway, resources: Resources, keys: ApiKeys, asked: boolean): Promise<void> {
-  for (const kind of ['upstream', 'route'] as const) {
+  for (const kind of ['upstream', 'api', 'route'] as const) {
     for (const { name, spec } of resources.list(kind)) gateway.restore(kind, name, spec);
   }
   const handKeys = () => {

@@ -14,9 +14,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
 import type { GroupCoordinator, Log } from '#log';
 import type { CertificateHolder, HashedKey } from '#resource';
+import { ApiCatalogue } from './api/api-catalogue.ts';
 import { DeclarationCheck } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { IdempotencyKeys } from './idempotency/keys.ts';
+import type { ApiSpec, ApiTarget } from './kinds/api-kind.ts';
 import type { RouteSpec, RouteTarget } from './kinds/route-kind.ts';
 import type { UpstreamSpec, UpstreamTarget } from './kinds/upstream-kind.ts';
 import { MainLink } from './link.ts';
@@ -66,6 +68,7 @@ export class Gateway {
   readonly #check: DeclarationCheck;
   readonly queues: Queues;
   readonly #idempotency: IdempotencyKeys;
+  readonly #apis: ApiCatalogue;
   #version = 0;
   #starting: Promise<ListenerThreads> | undefined;
   #port = 0;
@@ -76,6 +79,7 @@ export class Gateway {
     checkOptions(options);
     this.#check = new DeclarationCheck(options.limits);
     this.#logins = new Logins(options.loginKeyFile, options, this.#link, (name) => this.#routes.get(name));
+    this.#apis = new ApiCatalogue(options.clock, options.limits);
     const metrics = new GatewayMetrics(options.metrics);
     const requests = new RequestTopic({ ...options, days: options.recordDays });
     this.#link.answer('records', (recorded) => requests.append(recorded).then(() => undefined));
@@ -125,9 +129,26 @@ export class Gateway {
     },
   };
 
+  readonly apis: ApiTarget = {
+    check: (name, spec, before) => this.#apis.check(name, spec, before),
+    apply: (name, spec) => this.#change(() => this.#apis.set(name, spec)),
+    remove: async (name) => {
+      for (const [route, { api }] of this.#routes) {
+        if (api !== name) continue;
+        throw new SluiceError('RESOURCE_IN_USE', `route ${route} serves the versions of api ${name}`, { route });
+      }
+      await this.#change(() => this.#apis.delete(name));
+    },
+  };
+
   /** Takes over what was declared before; what no longer passes the checks is left out, and said so. */
-  restore(kind: 'route' | 'upstream', name: string, spec: unknown): void {
+  restore(kind: 'route' | 'upstream' | 'api', name: string, spec: unknown): void {
     try {
+      if (kind === 'api') {
+        this.#apis.check(name, spec as ApiSpec, undefined);
+        this.#apis.set(name, spec as ApiSpec);
+        return;
+      }
       if (kind === 'route') {
         this.#checkRoute(name, spec as RouteSpec);
         this.#routes.set(name, spec as RouteSpec);
@@ -218,6 +239,7 @@ export class Gateway {
       version: this.#version,
       routes: [...this.#routes].map(([name, spec]) => ({ name, spec })),
       upstreams: [...this.#upstreams].map(([name, spec]) => ({ name, spec })),
+      apis: this.#apis.named(),
     };
   }
 
@@ -231,6 +253,9 @@ export class Gateway {
     if (spec.auth === 'certificate' && this.#options.clientCaFile === undefined) {
       const why = 'auth: the gateway asks for no certificates; start it with --client-ca';
       throw new SluiceError('RESOURCE_INVALID', why, { field: 'auth' });
+    }
+    if (spec.api !== undefined && !this.#apis.has(spec.api)) {
+      throw new SluiceError('RESOURCE_INVALID', `there is no api ${spec.api}`, { field: 'api' });
     }
     compileRewrite(spec.path, spec.rewrite);
     this.#check.route({ name, spec });

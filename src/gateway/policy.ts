@@ -23,6 +23,8 @@ export interface GatewayRequest {
   readonly query: string;
   /** Of the route's path template. */
   readonly params: RouteMatch<unknown>['params'];
+  /** The version of an API that stood before the path, where the route takes one there: `2`, `2026-03-01`. */
+  readonly pathVersion?: string | undefined;
   /** Names in lower case and values in turn, as received. */
   readonly headers: readonly string[];
   /** The first header of a name in lower case. */
@@ -74,6 +76,8 @@ export interface BodyStep {
   /** With `request.body`, which may be empty. Not called for a request without a body, unless `always`. */
   check(request: GatewayRequest): Verdict | Promise<Verdict>;
   readonly always?: boolean;
+  /** Whether it has to do with this body at all; `request.body` is undefined where it is too long. Undefined: yes. */
+  wants?(request: GatewayRequest): boolean;
 }
 
 export interface AnswerStep {
@@ -86,6 +90,8 @@ export interface AnswerStep {
    * Of answers of the upstream and of policies, not of refusals. An error takes the place of the answer.
    */
   edit(request: GatewayRequest, answer: WholeAnswer): WholeAnswer | SluiceError | Promise<WholeAnswer | SluiceError>;
+  /** Whether it may look into the answer to this request, which then is asked for unencoded. Undefined: yes. */
+  applies?(request: GatewayRequest): boolean;
   /** Whether this answer is worth collecting, by its head. Undefined: always. */
   wants?(request: GatewayRequest, status: number, headers: readonly (string | Buffer)[]): boolean;
 }

@@ -3,6 +3,7 @@
  * is never changed; a newer one takes its place, and what is under way ends by the one it began with.
  */
 import type { Limits } from '#kernel';
+import type { ApiSpec } from './kinds/api-kind.ts';
 import type { RouteSpec } from './kinds/route-kind.ts';
 import type { UpstreamSpec } from './kinds/upstream-kind.ts';
 import type { FromThread, ToThread } from './link.ts';
@@ -11,6 +12,7 @@ export interface GatewayTable {
   readonly version: number;
   readonly routes: readonly NamedRoute[];
   readonly upstreams: readonly NamedUpstream[];
+  readonly apis?: readonly NamedApi[];
 }
 
 export interface NamedRoute {
@@ -21,6 +23,13 @@ export interface NamedRoute {
 export interface NamedUpstream {
   readonly name: string;
   readonly spec: UpstreamSpec;
+}
+
+export interface NamedApi {
+  readonly name: string;
+  /** Another one with each change, so that what has not changed need not be compiled again. */
+  readonly revision: number;
+  readonly spec: ApiSpec;
 }
 
 /** What the listener threads share; fixed for their life. */

@@ -74,6 +74,13 @@ export const ERROR_TABLE = {
   GATEWAY_FULL: kind(503, true, 'The gateway holds as much of other requests as it may'),
   UPSTREAM_TIMEOUT: kind(504, true, 'The upstream did not answer in time'),
   GATEWAY_LOOP: kind(508, false, 'The request has passed this gateway before'),
+  // Versions of an API at the gateway
+  API_VERSION_UNKNOWN: kind(400, false, 'The API has no such version'),
+  API_VERSION_GONE: kind(410, false, 'This version of the API has ended'),
+  API_VERSION_PAUSED: kind(503, true, 'This version of the API is switched off for a while, ahead of its end'),
+  API_REQUEST_UNFIT: kind(422, false, 'The request cannot be brought to the newest version of the API'),
+  API_ANSWER_UNFIT: kind(502, false, "The answer cannot be brought to the caller's version of the API"),
+  API_BREAKS_CALLERS: kind(409, false, 'The change would break callers of a version of the API'),
   // Transformations
   TRANSFORM_INVALID: kind(400, false, 'A transformation is not declared as it must be'),
   TRANSFORM_FAILED: kind(422, false, 'A transformation cannot be applied to this record'),

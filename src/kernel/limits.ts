@@ -140,6 +140,10 @@ export const DEFAULT_LIMITS = {
   idempotencyKeysMax: 100_000,
   /** Answers kept for them, all together; the same beyond it. */
   idempotencyBytesMax: 256 * MIB,
+  /** One declared API with all its versions and documents, as JSON. */
+  apiBytesMax: 256 * KIB,
+  /** A JSON body that the gateway brings from one version of an API to another. */
+  apiBodyBytesMax: 1 * MIB,
   /** How long a graceful shutdown waits for connections to drain. */
   shutdownMs: 10_000,
 };

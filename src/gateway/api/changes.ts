@@ -27,7 +27,9 @@ export interface Change {
 export function compileChange(spec: ChangeSpec, clock: Clock, limits: Limits): Change {
   const operations = spec.operations?.map(compileOperation);
   const compile = (list: unknown) =>
-    list === undefined || (list as unknown[]).length === 0 ? undefined : compileTransformations(list, { clock, limits });
+    list === undefined || (list as unknown[]).length === 0
+      ? undefined
+      : compileTransformations(list, { clock, limits });
   const from = spec.path === undefined ? undefined : compileTemplate(spec.path.from);
   const to = spec.path === undefined ? undefined : compileRewrite(spec.path.from, spec.path.to.replace('...}', '}'));
   return {
@@ -45,7 +47,11 @@ export function compileChange(spec: ChangeSpec, clock: Clock, limits: Limits): C
 }
 
 /** The value as these transformations leave it, in their order. @throws TRANSFORM_FAILED, and whatever they meet */
-export async function applyAll(transforms: readonly CompiledTransform[], value: unknown, now: number): Promise<unknown> {
+export async function applyAll(
+  transforms: readonly CompiledTransform[],
+  value: unknown,
+  now: number,
+): Promise<unknown> {
   const record = { key: null, value, headers: {}, timestamp: now };
   for (const transform of transforms) {
     const kept = await transform.apply(record);
@@ -72,7 +78,8 @@ export function queryText(parameters: unknown): string {
   for (const [name, value] of Object.entries(parameters as object)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one === null || one === undefined) continue;
-      if (typeof one === 'object') throw new SluiceError('TRANSFORM_FAILED', `the parameter ${name} has become an object`);
+      if (typeof one === 'object')
+        throw new SluiceError('TRANSFORM_FAILED', `the parameter ${name} has become an object`);
       out.append(name, String(one));
     }
   }

@@ -3,11 +3,22 @@
  * marks `deprecated: true`. So the access records tell who still uses them. Compiled once an operation.
  */
 import type { GatewayRequest } from '../policy.ts';
-import { contentOf, entriesOf, isJson, isNode, listOf, type Node, type OpenApi, operationsOf, resolve } from './open-api.ts';
+import {
+  contentOf,
+  entriesOf,
+  isJson,
+  isNode,
+  listOf,
+  type Node,
+  type OpenApi,
+  operationsOf,
+  resolve,
+} from './open-api.ts';
 import { compileTemplate, type PathMatch } from './templates.ts';
 
 const DEPTH_MAX = 12;
 const FIELDS_MAX = 200;
+const SCHEMAS_MAX = 2_000;
 const TOLD_MAX = 20;
 /** In a path, each element of a list. */
 const EACH = '[]';
@@ -31,10 +42,11 @@ export type DeprecatedLookup = (method: string, path: string) => DeprecatedParts
 export function compileDeprecated(document: OpenApi | undefined): DeprecatedLookup {
   const found: OperationParts[] = [];
   for (const { method, path, node, parameters } of document === undefined ? [] : operationsOf(document)) {
-    const named = (place: string) => parameters.filter((one) => one.in === place && one.deprecated).map((one) => one.name);
+    const named = (place: string) =>
+      parameters.filter((one) => one.in === place && one.deprecated).map((one) => one.name);
     const body: string[][] = [];
     for (const [type, schema] of contentOf(resolve(document as OpenApi, node['requestBody']))) {
-      if (isJson(type)) collect(document as OpenApi, schema, [], body);
+      if (isJson(type)) collect(document as OpenApi, schema, [], body, { left: SCHEMAS_MAX });
     }
     const parts = { query: named('query'), headers: named('header'), body };
     const some = parts.query.length + parts.headers.length + body.length > 0;
@@ -43,18 +55,25 @@ export function compileDeprecated(document: OpenApi | undefined): DeprecatedLook
   return (method, path) => found.find((one) => one.method === method && one.matches(path) !== undefined)?.parts;
 }
 
-function collect(document: OpenApi, schema: unknown, path: readonly string[], found: string[][]): void {
-  if (path.length > DEPTH_MAX || !isNode(schema)) return;
+/** @param room how many more schemas are looked at */
+function collect(
+  document: OpenApi,
+  schema: unknown,
+  path: readonly string[],
+  found: string[][],
+  room: { left: number },
+): void {
+  if (path.length > DEPTH_MAX || !isNode(schema) || room.left-- <= 0) return;
   const node = resolve(document, schema);
   for (const part of [...listOf(node['allOf']), ...listOf(node['oneOf']), ...listOf(node['anyOf'])]) {
-    collect(document, part, [...path, ''], found);
+    collect(document, part, [...path, ''], found, room);
   }
-  if (isNode(node['items'])) collect(document, node['items'], [...path, EACH], found);
+  if (isNode(node['items'])) collect(document, node['items'], [...path, EACH], found, room);
   for (const [name, value] of entriesOf(node['properties'])) {
     if (found.length >= FIELDS_MAX) return;
     const field = [...path, name];
     if (isDeprecated(document, value)) found.push(field.filter((part) => part !== ''));
-    else collect(document, value, field, found);
+    else collect(document, value, field, found, room);
   }
 }
 

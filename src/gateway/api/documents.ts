@@ -55,13 +55,11 @@ export function shownDocument(document: OpenApi, version: string, url: string): 
 }
 
 function withoutServers(item: unknown): unknown {
-  if (!isNode(item)) return item;
-  const { servers: _, ...shown } = item;
-  for (const method of METHODS) {
-    const operation = shown[method];
-    if (!isNode(operation) || !('servers' in operation)) continue;
-    const { servers: __, ...rest } = operation;
-    shown[method] = rest;
-  }
-  return shown;
+  const shown = entriesOf(item)
+    .filter(([name]) => name !== 'servers')
+    .map(([name, value]) => {
+      const isOperation = (METHODS as readonly string[]).includes(name) && isNode(value);
+      return [name, isOperation ? withoutServers(value) : value] as const;
+    });
+  return isNode(item) ? Object.fromEntries(shown) : item;
 }

@@ -100,6 +100,7 @@ export class SchemaComparison {
     const { $ref: reference, ...own } = schema;
     const parts = [reference === undefined ? {} : resolve(document, schema), own, ...listOf(own['allOf'])];
     if (reference === undefined && own['allOf'] === undefined) return schema;
+    if (this.#left-- <= 0) return own;
     const whole: Record<string, unknown> = {};
     for (const [i, part] of parts.entries()) {
       const one = i === 1 || depth > REFERENCE_DEPTH_MAX ? (part as Node) : this.#whole(document, part, depth + 1);

@@ -28,7 +28,7 @@ interface Walk {
   readonly deprecated: DeprecatedParts | undefined;
 }
 
-export class VersionPolicy implements Policy {
+class VersionPolicy implements Policy {
   readonly name = 'version';
   readonly body: BodyStep;
   readonly answer: AnswerStep;
@@ -162,7 +162,10 @@ export class VersionPolicy implements Policy {
     if (this.#rewrite !== undefined) {
       const params = moved === undefined ? request.params : this.#matches(moved);
       if (params === undefined) {
-        return new SluiceError('API_REQUEST_UNFIT', `its path in the newest version, ${moved}, is not one of the route`);
+        return new SluiceError(
+          'API_REQUEST_UNFIT',
+          `its path in the newest version, ${moved}, is not one of the route`,
+        );
       }
       path = this.#rewrite(params);
     }
@@ -183,7 +186,10 @@ export class VersionPolicy implements Policy {
     const encoding = request.header('content-encoding');
     if (encoding !== undefined && encoding !== 'identity') {
       if (ups.length === 0) return undefined;
-      return new SluiceError('MEDIA_TYPE_UNSUPPORTED', 'a body that is brought to the newest version must not be encoded');
+      return new SluiceError(
+        'MEDIA_TYPE_UNSUPPORTED',
+        'a body that is brought to the newest version must not be encoded',
+      );
     }
     try {
       const value = parseJson((request.body as Buffer).toString());
@@ -209,7 +215,10 @@ export class VersionPolicy implements Policy {
   async #edit(request: GatewayRequest, answer: WholeAnswer): Promise<WholeAnswer | SluiceError> {
     const encoding = headerOf(answer.headers, 'content-encoding');
     if (encoding !== '' && encoding !== 'identity') {
-      return new SluiceError('API_ANSWER_UNFIT', `the answer came encoded (${encoding}), although that was not asked for`);
+      return new SluiceError(
+        'API_ANSWER_UNFIT',
+        `the answer came encoded (${encoding}), although that was not asked for`,
+      );
     }
     try {
       const transforms = this.#downs(request, answer.status, answer.headers).flatMap(({ down }) => down ?? []);
@@ -240,4 +249,19 @@ function unfit(code: 'API_REQUEST_UNFIT' | 'API_ANSWER_UNFIT', what: string, err
   const why = error instanceof SluiceError || error instanceof SyntaxError ? error.message : 'it cannot be read';
   const told = code === 'API_REQUEST_UNFIT' ? `: ${why}` : '';
   return new SluiceError(code, `${what} cannot be brought to another version of the API${told}`, {}, error);
+}
+
+/** The policy, and before it the one that keeps an upstream from telling versions itself. */
+export function versionPolicies(api: CompiledApi, route: NamedRoute, clock: Clock, limits: Limits): Policy[] {
+  const own = new Set([api.spec.named_by.header, 'deprecation', 'sunset']);
+  const edit: AnswerStep['edit'] = (_, answer) => {
+    const headers: (string | Buffer)[] = [];
+    for (let i = 0; i < answer.headers.length; i += 2) {
+      const name = answer.headers[i] as string;
+      if (!own.has(name)) headers.push(name, answer.headers[i + 1] as string | Buffer);
+    }
+    return { ...answer, headers };
+  };
+  const heads: Policy = { name: 'version-heads', answer: { bytesMax: 0, whenLonger: 'pass', edit } };
+  return [heads, new VersionPolicy(api, route, clock, limits)];
 }

@@ -78,6 +78,11 @@ const schema = z.strictObject({
   rate_limits: rateLimitsSchema.optional().describe('How many requests a caller may make'),
   authorize: authorizeSchema.optional().describe('What the caller must be; nobody else passes'),
   screening: screeningSchema.optional().describe('Looks for what looks like an attack'),
+  api: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be the name of an api')
+    .optional()
+    .describe('The API whose versions it serves'),
   websocket: z.boolean().default(false).describe('WebSockets are let through'),
   body_bytes_max: z.int().min(0).optional().describe('Of the request'),
   headers_ms: z.int().min(1).max(HOUR_MS).default(30_000).describe('Until the upstream begins to answer'),
@@ -92,6 +97,9 @@ const schema = z.strictObject({
 });
 
 export type RouteSpec = z.infer<typeof schema>;
+
+/** Of routes that the gateway makes itself. */
+export const ROUTE_DEFAULTS: RouteSpec = schema.parse({ path: '/', upstream: 'none' });
 
 /** Who serves routes. */
 export interface RouteTarget {

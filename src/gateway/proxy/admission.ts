@@ -67,6 +67,7 @@ export class Admission {
     const size = request.body?.length ?? Number.POSITIVE_INFINITY;
     const verdict = firstVerdict(this.#plan.bodies, ({ at, step }) => {
       this.#reached = at;
+      if (step.wants?.(request) === false) return undefined;
       if (size > step.bytesMax) {
         if (step.whenLonger === 'pass') return undefined;
         return new SluiceError('REQUEST_TOO_LARGE', `the body has more than ${step.bytesMax} bytes`);

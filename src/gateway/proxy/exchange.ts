@@ -142,9 +142,10 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     const { named, plan } = this.#live as LiveRoute;
     this.#extend(named.spec.headers_ms);
     // What policies are to read must not be compressed.
-    if (plan.readsAnswers) head.spent.add('accept-encoding');
+    const reads = plan.readsAnswer(head);
+    if (reads) head.spent.add('accept-encoding');
     const headers = head.forwarded();
-    if (plan.readsAnswers) headers.push('accept-encoding', 'identity');
+    if (reads) headers.push('accept-encoding', 'identity');
     headers.push('host', upstream.spec.pass_host ? (head.header('host') ?? target.host) : target.host);
     const stream = this.#body?.stream;
     if (stream !== undefined && head.bodyLength !== CHUNKED) headers.push('content-length', String(head.bodyLength));

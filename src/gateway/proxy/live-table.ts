@@ -4,6 +4,8 @@
  */
 import type { BlockList } from 'node:net';
 import { type Clock, SluiceError } from '#kernel';
+import { type CompiledApi, compileApi } from '../api/compiled-api.ts';
+import { docsRoutes } from '../docs/docs-policy.ts';
 import { routeOfStatus } from '../queued/policy.ts';
 import { type AccessLog, compileAccessLog } from '../records/access-log.ts';
 import type { Recorder } from '../records/recorder.ts';
@@ -50,6 +52,8 @@ export class LiveTable {
   readonly router: Router<LiveRoute>;
   readonly #upstreams = new Map<string, Upstream>();
   readonly #queued = new Map<string, LiveRoute>();
+  readonly #apis = new Map<string, CompiledApi>();
+  readonly #revisions = new Map<string, number>();
 
   constructor(table: GatewayTable, parts: PolicyParts, stats: Stats, previous?: LiveTable) {
     const left = new Map(previous?.upstreams());
@@ -61,10 +65,18 @@ export class LiveTable {
     }
     for (const gone of left.values()) gone.retire();
     parts.kept.turn();
-    this.router = new Router(table.routes, (named) => {
+    for (const { name, revision, spec } of table.apis ?? []) {
+      const same = previous !== undefined && previous.#revisions.get(name) === revision;
+      const before = same ? previous.#apis.get(name) : undefined;
+      this.#apis.set(name, before ?? compileApi(name, spec, parts.clock, parts.limits));
+      this.#revisions.set(name, revision);
+    }
+    const routes = [...table.routes, ...docsRoutes([...this.#apis.values()])];
+    const takesVersion = ({ spec }: NamedRoute) => this.#apis.get(spec.api ?? '')?.spec.named_by.path === true;
+    const make = (named: NamedRoute): LiveRoute => {
       const live: LiveRoute = {
         named,
-        plan: planOf(routePolicies(named, parts)),
+        plan: planOf(routePolicies(named, parts, this.#apis)),
         bodyBytesMax: Math.min(
           named.spec.body_bytes_max ?? Number.POSITIVE_INFINITY,
           named.spec.sizes?.body_bytes_max ?? Number.POSITIVE_INFINITY,
@@ -75,7 +87,8 @@ export class LiveTable {
       };
       if (named.spec.queue !== undefined) this.#queued.set(named.name, live);
       return live;
-    });
+    };
+    this.router = new Router(routes, make, takesVersion);
   }
 
   /** The route of a request; of what is asked about a queue, the route that has it. @throws as the router */
@@ -84,7 +97,7 @@ export class LiveTable {
     if (name === undefined) return this.router.find(request);
     const route = this.#queued.get(name);
     if (route === undefined) throw new SluiceError('QUEUED_UNKNOWN', `there is no queued route ${name}`);
-    return { route, params: [] };
+    return { route, params: [], version: undefined };
   }
 
   upstream(name: string): Upstream | undefined {

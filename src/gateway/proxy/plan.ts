@@ -1,7 +1,7 @@
 /**
  * The policies of a route, sorted into the steps in which an exchange takes them. Compiled with the table.
  */
-import type { AnswerStep, BodyStep, Policy } from '../policy.ts';
+import type { AnswerStep, BodyStep, GatewayRequest, Policy } from '../policy.ts';
 
 /** A step, and the place of its policy in the order. */
 export interface Placed<S> {
@@ -17,8 +17,8 @@ export interface Plan {
   readonly enders: readonly Pick<Required<Policy>, 'ended'>[];
   /** So much of a body is gathered for policies. */
   readonly bodyBytesMax: number;
-  /** Some policy looks into answers, so they must come in the clear. */
-  readonly readsAnswers: boolean;
+  /** Some policy looks into the answer, so it must come in the clear. */
+  readsAnswer(request: GatewayRequest): boolean;
 }
 
 export function planOf(policies: readonly Policy[]): Plan {
@@ -38,7 +38,7 @@ export function planOf(policies: readonly Policy[]): Plan {
     answers,
     enders,
     bodyBytesMax: Math.max(0, ...bodies.map(({ step }) => step.bytesMax)),
-    readsAnswers: answers.some(({ step }) => step.bytesMax > 0),
+    readsAnswer: (request) => answers.some(({ step }) => step.bytesMax > 0 && step.applies?.(request) !== false),
   };
 }
 

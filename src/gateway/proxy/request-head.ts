@@ -41,6 +41,7 @@ export class RequestHead implements GatewayRequest {
   readonly certificate: string | undefined;
   path: string;
   params: readonly string[] = [];
+  pathVersion: string | undefined;
   client: GatewayRequest['client'];
   claims: GatewayRequest['claims'];
   upstreamTarget: string | undefined;
@@ -93,12 +94,16 @@ export class RequestHead implements GatewayRequest {
     }
     this.#ascii = checkRequestValues(this.headers);
     this.#via = viaOf(this.headers, this.#host.settings.pseudonym);
-    const { route, params } = this.#host.table.find(this);
+    const { route, params, version } = this.#host.table.find(this);
     if (encodedSlash && !route.named.spec.encoded_slashes) {
       throw new SluiceError('REQUEST_MALFORMED', 'the path is refused: this route takes no %2F');
     }
     this.#live = route;
     this.params = params;
+    if (version !== undefined) {
+      this.pathVersion = version.replace('v', '');
+      this.path = this.path.slice(version.length + 1) || '/';
+    }
     return route;
   }
 

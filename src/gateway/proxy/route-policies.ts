@@ -5,11 +5,14 @@
  *   head    networks · cors · sizes · limits that are `first` · key, certificate, jwt, introspection, login · limits
  *           · authorize · screening
  *   body    signature, webhook · limits, authorize, where one of those two says who calls · inflating · structure · screening
- *           · idempotency · queue
+ *           · idempotency · versions of an API · queue
  *
  * The main thread makes them too when a route is declared, to see what a declaration says against itself.
  */
 import { type Clock, type Limits, SluiceError } from '#kernel';
+import type { CompiledApi } from '../api/compiled-api.ts';
+import { versionPolicies } from '../api/version-policy.ts';
+import { DocsPolicy, isDocsRoute } from '../docs/docs-policy.ts';
 import { IdempotencyPolicy } from '../idempotency/policy.ts';
 import type { ThreadLink } from '../link.ts';
 import { compileLogin } from '../login/policy.ts';
@@ -59,8 +62,16 @@ export interface PolicyParts {
 const BODY_BYTES = 1024 * 1024;
 const OWN_TOKENS = tokensSchema.parse({ self: {}, realm: 'sluice' });
 
-/** @throws RESOURCE_INVALID where a declaration contradicts itself */
-export function routePolicies(route: NamedRoute, parts: PolicyParts): Policy[] {
+/**
+ * @param apis of the same table
+ * @throws RESOURCE_INVALID where a declaration contradicts itself
+ */
+export function routePolicies(
+  route: NamedRoute,
+  parts: PolicyParts,
+  apis: ReadonlyMap<string, CompiledApi> = new Map(),
+): Policy[] {
+  if (isDocsRoute(route)) return [new DocsPolicy([...apis.values()], parts.clock)];
   const { name, spec } = route;
   const { clock, limits, counters, replays, own } = parts;
   const policies: Policy[] = [];
@@ -128,6 +139,9 @@ export function routePolicies(route: NamedRoute, parts: PolicyParts): Policy[] {
   }
   policies.push(...looking);
   if (spec.idempotency !== undefined) policies.push(new IdempotencyPolicy(route, spec.idempotency, parts.link));
+  const api = spec.api === undefined ? undefined : apis.get(spec.api);
+  // After all that see requests and answers as callers do, and before what stands for the upstream.
+  if (api !== undefined) policies.push(...versionPolicies(api, route, parts.clock, parts.limits));
   if (spec.queue !== undefined) policies.push(new QueuedPolicy(route, spec.queue, parts.link, () => clock.now()));
   return policies;
 }

@@ -2,6 +2,7 @@
  * Finds the route of a request. Built once from a table, never changed.
  *
  *   host:  exact ─▶ longest *.suffix ─▶ any        within it, segment by segment:  text ─▶ {one} ─▶ {rest...}
+ *   before the path of a route whose API is versioned by path:                     text ─▶ v2 or 2026-03-01 ─▶ …
  *   among routes of one path: the one with the most conditions (headers, query, methods) that all hold
  *
  * A more special path whose conditions fail gives way to a more general one.
@@ -24,6 +25,8 @@ export interface RouteMatch<R> {
   readonly route: R;
   /** Of the template's parameters, in its order; a rest without its leading slash. */
   readonly params: readonly string[];
+  /** The first segment, where it names the version of an API and is no part of the template. */
+  readonly version?: string | undefined;
 }
 
 interface Leaf<R> {
@@ -36,13 +39,18 @@ interface Leaf<R> {
 class Node<R> {
   readonly children = new Map<string, Node<R>>();
   one: Node<R> | undefined;
+  /** Of a root: routes that a version may come before. */
+  versioned: Node<R> | undefined;
   readonly leaves: Leaf<R>[] = [];
   readonly rest: Leaf<R>[] = [];
 }
 
 /** Methods that a route without `methods` does not take. */
 const UNUSUAL = new Set(['CONNECT', 'TRACE']);
+/** Begins names of routes that nobody has declared, and that nobody can. */
+export const OWN_ROUTES = '~';
 const REST = /^\{[a-z0-9_]+\.\.\.\}$/;
+const VERSION = /^(v[1-9]\d{0,5}|v?\d{4}-\d\d-\d\d)$/;
 
 export class Router<R> {
   readonly #exact = new Map<string, Node<R>>();
@@ -50,15 +58,29 @@ export class Router<R> {
   readonly #suffixes: [suffix: string, root: Node<R>][] = [];
   readonly #any = new Node<R>();
 
-  /** @param make what a match answers with, made once a route */
-  constructor(routes: readonly NamedRoute[], make: (route: NamedRoute) => R) {
+  /**
+   * @param make what a match answers with, made once a route
+   * @param takesVersion whether a version may come before the path of a route
+   */
+  constructor(
+    routes: readonly NamedRoute[],
+    make: (route: NamedRoute) => R,
+    takesVersion: (route: NamedRoute) => boolean = () => false,
+  ) {
     for (const named of routes) {
       const { name, spec } = named;
-      const conditions =
-        Object.keys(spec.headers).length + Object.keys(spec.query).length + Math.min(spec.methods.length, 1);
+      // Routes that the gateway makes itself give way to those of people.
+      const conditions = name.startsWith(OWN_ROUTES)
+        ? -1
+        : Object.keys(spec.headers).length + Object.keys(spec.query).length + Math.min(spec.methods.length, 1);
       const leaf: Leaf<R> = { route: make(named), spec, name, conditions };
       const roots = spec.hosts.length === 0 ? [this.#any] : spec.hosts.map((host) => this.#root(host));
-      for (const root of roots) add(root, leaf);
+      for (const root of roots) {
+        add(root, leaf);
+        if (!takesVersion(named)) continue;
+        root.versioned ??= new Node<R>();
+        add(root.versioned, leaf);
+      }
     }
     this.#suffixes.sort(([a], [b]) => b.length - a.length);
   }
@@ -128,6 +150,7 @@ class Search<R> {
   readonly #params: string[] = [];
   #query: URLSearchParams | undefined;
   #found: Leaf<R> | undefined;
+  #version: string | undefined;
 
   constructor(request: RouteRequest) {
     this.#request = request;
@@ -135,7 +158,7 @@ class Search<R> {
   }
 
   match(): RouteMatch<R> {
-    return { route: (this.#found as Leaf<R>).route, params: this.#params };
+    return { route: (this.#found as Leaf<R>).route, params: this.#params, version: this.#version };
   }
 
   walk(node: Node<R>, at: number): boolean {
@@ -144,6 +167,8 @@ class Search<R> {
     const segment = segments[at] as string;
     const child = node.children.get(segment);
     if (child !== undefined && this.walk(child, at + 1)) return true;
+    if (at === 0 && node.versioned !== undefined && VERSION.test(segment) && this.#walkVersioned(node.versioned))
+      return true;
     if (node.one !== undefined && segment !== '') {
       this.#params.push(segment);
       if (this.walk(node.one, at + 1)) return true;
@@ -154,6 +179,18 @@ class Search<R> {
       if (this.#choose(node.rest)) return true;
       this.#params.pop();
     }
+    return false;
+  }
+
+  #walkVersioned(node: Node<R>): boolean {
+    const segments = this.#segments;
+    // Nothing behind the version is the root.
+    const alone = segments.length === 1;
+    if (alone) segments.push('');
+    this.#version = segments[0];
+    if (this.walk(node, 1)) return true;
+    this.#version = undefined;
+    if (alone) segments.pop();
     return false;
   }
 

@@ -186,7 +186,7 @@ describe('an answer', () => {
     expect(marks(await editWhole(plan.answers, request(), OWN))).toEqual(['c', 'b', 'a']);
     expect(marks(await editWhole(answersBefore(plan, 2), request(), OWN))).toEqual(['b', 'a']);
     expect(answersBefore(plan, 0)).toEqual([]);
-    expect([plan.readsAnswers, planOf([step(0, 'b')]).readsAnswers]).toEqual([true, false]);
+    expect([plan.readsAnswer(request()), planOf([step(0, 'b')]).readsAnswer(request())]).toEqual([true, false]);
   });
 
   test('without a body is not collected', () => {
