@@ -1,6 +1,8 @@
 /** What the gateway publishes of an API, how versions end, and what may not be published. */
+import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { shopApi, shopDocument, startShop } from './versions-fixture.ts';
 
 const HOUR_MS = 3_600_000;
@@ -193,6 +195,30 @@ describe('the pages', () => {
     for (const path of ['/docs', '/docs/shop', '/docs/shop/1/openapi.json'])
       expect((await shop.get(path)).status).toBe(404);
   });
+});
+
+test('the example of the README serves callers of both versions', async () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, example] = /<<'END'\n(kind: api\n[\s\S]*?)\nEND\n/.exec(readme) ?? [];
+  const shop = await startShop();
+  for (const document of parseAllDocuments(example ?? '')) {
+    const { kind, name, spec } = document.toJS() as { kind: string; name: string; spec: object };
+    expect(document.errors).toEqual([]);
+    const moved = kind === 'route' ? { path: '/mine/{path...}', api: 'shop-2', auth: 'none' } : { base_path: '/mine' };
+    await shop.put(kind, `${name}-2`, { ...spec, ...moved });
+  }
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' } };
+  for (const [version, body] of [
+    ['v1', { customer: 'Ada' }],
+    ['v2', { customer: { name: 'Ada' } }],
+  ] as const) {
+    const answer = await fetch(`${shop.url}/${version}/mine/orders`, { ...init, body: JSON.stringify(body) });
+    expect([answer.status, await answer.json()]).toEqual([201, body]);
+    expect(shop.seen[0]).toMatchObject({ url: '/orders', body: { customer: { name: 'Ada' } } });
+  }
+  const { headers } = await fetch(`${shop.url}/v1/mine/orders`, { ...init, body: '{}' });
+  expect(headers.get('deprecation')).toBe('@1780272000');
+  expect(await (await shop.get('/docs/shop-2/1/to/2')).text()).toContain('Read the name from customer.name.');
 });
 
 describe('publishing', () => {

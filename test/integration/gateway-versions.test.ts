@@ -132,6 +132,17 @@ describe('a body', () => {
     expect([...asked.searchParams].map((pair) => pair.join('='))).toEqual(['size=5', 'tag=a', 'tag=b']);
   });
 
+  test('that HEAD leaves out is not told to be as long as the newest version’s', async () => {
+    const shop = await startShop();
+    const lengthOf = async (version: string) => {
+      const path = version === '3' ? '/shop/purchases/7' : '/shop/orders/7';
+      const answer = await fetch(shop.url + path, { method: 'HEAD', headers: { 'api-version': version } });
+      return [answer.status, answer.headers.get('content-length')];
+    };
+    expect(await lengthOf('3')).toEqual([200, String(JSON.stringify(BODIES['3']).length)]);
+    expect(await lengthOf('1')).toEqual([200, null]);
+  });
+
   test('that is no JSON, or an error, is left as it is; one that is broken is an error', async () => {
     const shop = await startShop();
     const get = (path: string) => shop.get(path, { 'api-version': '1' });

@@ -154,8 +154,10 @@ export async function startShop(api: object = shopApi(), route: object = {}, arg
     const asked = { method: request.method ?? '', url: request.url ?? '', headers: request.headers };
     seen.unshift({ ...asked, body: body === '' ? undefined : tryJson(body) });
     const answer = (status: number, value: unknown) => {
-      response.writeHead(status, { 'content-type': 'application/json', 'api-version': 'its own', etag: '"e"' });
-      response.end(JSON.stringify(value));
+      const text = JSON.stringify(value);
+      const length = { 'content-length': Buffer.byteLength(text), 'api-version': 'its own' };
+      response.writeHead(status, { 'content-type': 'application/json', ...length });
+      response.end(request.method === 'HEAD' ? undefined : text);
     };
     if (request.url?.startsWith('/missing')) return answer(404, { customer: { name: 'not to be touched' } });
     if (request.method === 'POST') {

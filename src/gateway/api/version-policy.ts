@@ -12,7 +12,7 @@ import { applyAll, type Change, queryObject, queryText } from './changes.ts';
 import { type CompiledApi, type CompiledVersion, pathPart } from './compiled-api.ts';
 import { type DeprecatedParts, usedParts } from './deprecated-fields.ts';
 import { isGone, refusalOf, stateOf } from './lifetime.ts';
-import { nameVersion, type VersionName, withoutParameter, withoutQuery } from './naming.ts';
+import { MEDIA_TYPES, Naming } from './naming.ts';
 import { parseJson, writeJson } from './numbers.ts';
 import { isJson } from './open-api.ts';
 import { compileTemplate } from './templates.ts';
@@ -34,6 +34,8 @@ class VersionPolicy implements Policy {
   readonly answer: AnswerStep;
   readonly #api: CompiledApi;
   readonly #clock: Clock;
+  readonly #naming: Naming;
+  readonly #vary: string;
   readonly #walks = new WeakMap<GatewayRequest, Walk>();
   readonly #matches: (path: string) => readonly string[] | undefined;
   readonly #rewrite: ((params: readonly string[]) => string) | undefined;
@@ -41,6 +43,9 @@ class VersionPolicy implements Policy {
   constructor(api: CompiledApi, { spec }: NamedRoute, clock: Clock, limits: Limits) {
     this.#api = api;
     this.#clock = clock;
+    this.#naming = new Naming(api.spec);
+    const { header, media_type } = api.spec.named_by;
+    this.#vary = media_type === null ? header : `accept, ${header}`;
     this.#matches = compileTemplate(spec.path);
     this.#rewrite = compileRewrite(spec.path, spec.rewrite);
     const bytesMax = limits.apiBodyBytesMax;
@@ -61,13 +66,12 @@ class VersionPolicy implements Policy {
 
   check(request: GatewayRequest): Verdict | Promise<Verdict> {
     const { spec, newest, name } = this.#api;
-    const { named_by } = spec;
-    const named = nameVersion(request, spec);
-    const version = this.#api.find(named.text);
-    request.answerHeaders.push('vary', named_by.media_type === null ? named_by.header : `accept, ${named_by.header}`);
+    const named = this.#naming.versionOf(request);
+    const version = this.#api.find(named);
+    request.answerHeaders.push('vary', this.#vary);
     if (version === undefined) return this.#unknown(named);
     request.notes.set('api', name).set('version', version.name);
-    request.answerHeaders.push(named_by.header, version.name, ...version.lifetime.headers);
+    request.answerHeaders.push(spec.named_by.header, version.name, ...version.lifetime.headers);
     if (version !== newest && version.lifetime.headers.length > 0) {
       request.answerHeaders.push('link', `<${this.#successor(request)}>; rel="successor-version"`);
     }
@@ -78,10 +82,10 @@ class VersionPolicy implements Policy {
       return refusal;
     }
     this.#hideName(request);
-    return this.#begin(request, version, named);
+    return this.#begin(request, version);
   }
 
-  #unknown({ text }: VersionName): SluiceError {
+  #unknown(text: string): SluiceError {
     const now = this.#clock.now();
     const { versions, newest, name } = this.#api;
     const served = versions.filter(({ lifetime }) => !isGone(lifetime, now));
@@ -101,41 +105,40 @@ class VersionPolicy implements Policy {
 
   /** The upstream is told the version that it speaks, where callers would tell theirs, and nothing of theirs. */
   #hideName(request: GatewayRequest): void {
-    const { header, media_type } = this.#api.spec.named_by;
+    const { header } = this.#api.spec.named_by;
     request.spent.add(header);
     request.upstreamHeaders.push(header, this.#api.newest.name);
-    if (media_type === null) return;
-    for (const field of ['accept', 'content-type']) {
+    for (const field of MEDIA_TYPES) {
       const value = request.header(field);
-      const bare = value === undefined ? undefined : withoutParameter(value, media_type);
+      const bare = value === undefined ? undefined : this.#naming.bareMediaType(value);
       if (bare === undefined || bare === value) continue;
       request.spent.add(field);
       request.upstreamHeaders.push(field, bare);
     }
   }
 
-  #begin(request: GatewayRequest, version: CompiledVersion, named: VersionName): Verdict | Promise<Verdict> {
-    const { base_path, named_by } = this.#api.spec;
+  #begin(request: GatewayRequest, version: CompiledVersion): Verdict | Promise<Verdict> {
+    const { base_path } = this.#api.spec;
     const inside = base_path === '' || request.path.startsWith(`${base_path}/`);
-    const asked = inside ? request.path.slice(base_path.length) : request.path;
+    const base = inside ? base_path : '';
+    const asked = request.path.slice(base.length);
     const concerned: Change[] = [];
     let path = asked;
     for (const change of version.changes) {
-      if (!inside || !change.concerns(request.method, path)) continue;
+      if (!change.concerns(request.method, path)) continue;
       concerned.push(change);
       path = change.move(path);
     }
     const downs = concerned.filter(({ down }) => down !== undefined);
     // A part of an answer cannot be brought down.
     if (downs.length > 0) request.spent.add('range');
-    const deprecated = inside ? version.deprecated(request.method, asked) : undefined;
+    const deprecated = version.deprecated(request.method, asked);
     const ups = concerned.filter(({ up }) => up !== undefined);
     this.#walks.set(request, { ups, downs, deprecated });
     if (deprecated !== undefined) note(request, usedParts(deprecated, request, undefined));
-    const spentQuery = named.by === 'query' || (named_by.query !== null && request.query.includes(named_by.query));
-    const query = spentQuery ? withoutQuery(request.query, named_by.query as string) : request.query;
+    const query = this.#naming.bareQuery(request.query);
     const queries = concerned.filter((change) => change.query !== undefined);
-    const moved = path === asked ? undefined : base_path + path;
+    const moved = path === asked ? undefined : base + path;
     if (queries.length === 0) return this.#aim(request, moved, query);
     return this.#walkQuery(request, queries, moved, query);
   }

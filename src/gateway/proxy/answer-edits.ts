@@ -40,7 +40,11 @@ export function editHead(
     if (edited instanceof SluiceError) throw edited;
     answer = edited;
   }
-  return { status: answer.status, head: { headers: answer.headers, contentLength: head.contentLength } };
+  // The body that HEAD leaves out would have been edited to another length.
+  const edits =
+    request.method === 'HEAD' && steps.some(({ step }) => step.bytesMax > 0 && step.applies?.(request) !== false);
+  const contentLength = edits ? undefined : head.contentLength;
+  return { status: answer.status, head: { headers: answer.headers, contentLength } };
 }
 
 /** A whole answer through steps that take it. Rejects with nothing: errors are answers here. */

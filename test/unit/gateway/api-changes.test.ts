@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, ManualClock } from '#kernel';
 import { withSeed } from '#kit';
 import { applyAll } from '../../../src/gateway/api/changes.ts';
 import { compileApi } from '../../../src/gateway/api/compiled-api.ts';
-import { withoutParameter, withoutQuery } from '../../../src/gateway/api/naming.ts';
+import { Naming } from '../../../src/gateway/api/naming.ts';
 import { parseJson, writeJson } from '../../../src/gateway/api/numbers.ts';
 import { compileOperation, compileTemplate } from '../../../src/gateway/api/templates.ts';
 import { versionPolicies } from '../../../src/gateway/api/version-policy.ts';
@@ -119,13 +119,15 @@ test('templates take whole segments, and the rest where they say so', () => {
 });
 
 test('what named the version is taken away, the rest stays as it was written', () => {
-  expect(withoutParameter('application/json; version=2; q=0.5, text/*;VERSION="3"', 'version')).toBe(
-    'application/json; q=0.5, text/*',
-  );
-  expect(withoutParameter('application/json;conversion=2;versions=1', 'version')).toBe(
-    'application/json;conversion=2;versions=1',
-  );
-  expect(withoutQuery('a=%20b&v=1&c&%76=2&vv=3', 'v')).toBe('a=%20b&c&vv=3');
+  const naming = new Naming(compile({ named_by: { query: 'v' }, versions: [{ version: '1' }] }).spec);
+  for (const [given, bare] of [
+    ['application/json; version=2; q=0.5, text/*;VERSION="3"', 'application/json; q=0.5, text/*'],
+    ['application/json;conversion=2;versions=1', 'application/json;conversion=2;versions=1'],
+  ] as const) {
+    expect(naming.bareMediaType(given)).toBe(bare);
+  }
+  expect(naming.bareQuery('a=%20b&v=1&c&%76=2&vv=3')).toBe('a=%20b&c&vv=3');
+  expect(naming.bareQuery('a=%20b&&c')).toBe('a=%20b&&c');
 });
 
 describe('deprecated parts of a request', () => {

@@ -89,6 +89,30 @@ describe('the router', () => {
     expect(find(routes, '/')).toEqual({ route: 'rest', params: [''] });
   });
 
+  test('takes a version before the path of routes that have one there, after text, before one segment', () => {
+    const routes = [
+      route('shop', { path: '/shop/{id}' }),
+      route('root', { path: '/' }),
+      route('plain', { path: '/plain' }),
+      route('text', { path: '/v1/shop/7' }),
+      route('one', { path: '/{x}/shop/{y}' }),
+    ];
+    const router = new Router(
+      routes,
+      ({ name }) => name,
+      ({ name }) => name !== 'plain' && name !== 'one',
+    );
+    const found = (path: string) => router.find({ method: 'GET', host: 'h', query: '', header: () => undefined, path });
+    expect(found('/v2/shop/7')).toEqual({ route: 'shop', params: ['7'], version: 'v2' });
+    expect(found('/2026-03-01/shop/7')).toEqual({ route: 'shop', params: ['7'], version: '2026-03-01' });
+    expect(found('/v1/shop/7')).toEqual({ route: 'text', params: [] });
+    for (const path of ['/2/shop/7', '/v0/shop/7', '/v02/shop/7', '/V2/shop/7', '/v2x/shop/7', '/v1234567/shop/7']) {
+      expect([path, found(path).route]).toEqual([path, 'one']);
+    }
+    for (const path of ['/v3', '/v3/']) expect(found(path)).toEqual({ route: 'root', params: [], version: 'v3' });
+    for (const path of ['/v2/plain', '/shop/v2/7', '/v2/v2/shop/7']) expect(() => found(path)).toThrow(/no route/);
+  });
+
   test('prefers a host to a longer suffix to a shorter one to any', () => {
     const routes = [
       route('any', {}),
