@@ -8,8 +8,8 @@ import type { RequestHead } from './request-head.ts';
 
 const SWITCHED = 101;
 
-/** What the one who answered knows; the rest is reckoned here. */
-export type Ending = Omit<Outcome, 'beganAt' | 'elapsedMs'>;
+/** What the one who answered knows. The times are reckoned here, and written into it: a copy would cost more than they do. */
+export type Ending = Omit<Outcome, 'beganAt' | 'elapsedMs'> & { beganAt: number; elapsedMs: number };
 
 /** @param startedAt by the monotonic clock @param live undefined: no route took it */
 export function requestEnded(
@@ -26,8 +26,9 @@ export function requestEnded(
   const enders = live?.plan.enders ?? [];
   const recorded = host.recorder !== undefined && (live === undefined || live.accessLog !== undefined);
   if (!recorded && enders.length === 0) return;
-  const outcome: Outcome = { ...ending, elapsedMs, beganAt: host.clock.now() - elapsedMs };
-  for (const ender of enders) ender.ended(head, outcome);
+  ending.elapsedMs = elapsedMs;
+  ending.beganAt = host.clock.now() - elapsedMs;
+  for (const ender of enders) ender.ended(head, ending);
   // Last, so that what policies note at the end is recorded too.
-  if (recorded) host.recorder?.ended(head, live?.accessLog, outcome);
+  if (recorded) host.recorder?.ended(head, live?.accessLog, ending);
 }

@@ -387,6 +387,8 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
       requestBytes: this.#body?.received ?? 0,
       answerBytes: this.#answerBytes,
       upstreamMs: this.#upstreamMs,
+      beganAt: 0,
+      elapsedMs: 0,
     });
   }
 }

@@ -37,6 +37,8 @@ const NOTHING_PASSED = {
   requestBytes: 0,
   answerBytes: 0,
   upstreamMs: undefined,
+  beganAt: 0,
+  elapsedMs: 0,
 };
 
 /** How far an upgrade came. */

@@ -15,6 +15,8 @@ interface Captured {
 
 const JSON_TYPE = /^application\/([a-z0-9.!#$&^_+-]+\+)?json\b/i;
 const OMITTED = '[redacted]';
+/** What JSON writes anew can be several times as long. */
+const TEXT_MAX = 128 * 1024;
 
 const captured = new WeakMap<object, Captured>();
 
@@ -69,9 +71,10 @@ export class BodiesPolicy implements Policy {
   #text(body: Buffer, type: string | undefined): string {
     if (type !== undefined && JSON_TYPE.test(type)) {
       try {
-        return JSON.stringify(JSON.parse(body.toString()), (name, value: unknown) =>
+        const text = JSON.stringify(JSON.parse(body.toString()), (name, value: unknown) =>
           this.#redact.has(name.toLowerCase()) ? OMITTED : value,
         );
+        return text.length > TEXT_MAX ? '{"omitted":"too long"}' : text;
       } catch {
         // Not the JSON it says it is: what is to be left out of it cannot be found.
       }

@@ -14,7 +14,8 @@ import { type AccessLog, networkOf, UNROUTED } from './access-log.ts';
 import { bodiesText } from './bodies.ts';
 import { lostText, type RecordedRequest, recordText } from './record-text.ts';
 
-const BATCH_BYTES = 128 * 1024;
+/** A message to another thread costs far more than the records in it. */
+const BATCH_BYTES = 256 * 1024;
 const FLUSH_MS = 100;
 const NETWORKS_KEPT_MAX = 4_096;
 const NOTHING = new Uint8Array(0);

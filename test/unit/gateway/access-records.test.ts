@@ -142,6 +142,9 @@ describe('bodies in access records', () => {
     const omitted = { omitted: 'not JSON' };
     expect(await gather(policy(), 'password=x', '{"token"', 'text/plain')).toMatchObject({ request_body: omitted });
     expect(await gather(policy(), '{"token":"x"', '[')).toMatchObject({ request_body: omitted, answer_body: omitted });
+    const numbers = `[${Array.from({ length: 12_000 }, () => '1e20').join()}]`;
+    const large = policy({ request_bytes_max: 65_536 });
+    expect(await gather(large, numbers, '1')).toMatchObject({ request_body: { omitted: 'too long' } });
     const raw = await gather(policy({ redact: [] }), 'plain', 'text', 'text/plain');
     expect(raw).toMatchObject({ request_body: { base64: Buffer.from('plain').toString('base64') } });
   });
@@ -198,7 +201,7 @@ describe('the recorder of a thread', () => {
   });
 
   test('never has more on its way than it may, counts what it loses, and tells in the next batch', async () => {
-    const { recorder, asked, answerAll, lost } = start(150_000);
+    const { recorder, asked, answerAll, lost } = start(300_000);
     const each = () => recorder.ended(request(), log(), OUTCOME);
     for (let i = 0; i < 5_000; i++) each();
     const first = asked[0] as { batch: Uint8Array; records: number };
