@@ -28,6 +28,14 @@ export interface ServeOptions {
     readonly recordDays: number;
     /** Authorities of client certificates. */
     readonly clientCaFile: string | undefined;
+    /** The collector of spans; undefined: none. */
+    readonly otlp:
+      | {
+          readonly endpoint: string;
+          readonly headers: readonly string[];
+          readonly percent: number;
+        }
+      | undefined;
   };
   readonly logLevel: LogLevel;
   /** Limits to change, by name; checked when the server starts. */

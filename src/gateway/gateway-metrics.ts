@@ -6,6 +6,8 @@ export class GatewayMetrics {
   readonly #metrics: Metrics;
   readonly #refused: Counter;
   readonly #full: Counter;
+  readonly #exportedSpans: Counter;
+  readonly #lostSpans: Counter;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
@@ -17,11 +19,16 @@ export class GatewayMetrics {
       'sluice_gateway_full_total',
       'Requests refused because their thread held as many bytes of bodies and answers as it may',
     );
+    this.#exportedSpans = metrics.counter('sluice_gateway_spans_exported_total', 'Spans that the collector took');
+    this.#lostSpans = metrics.counter('sluice_gateway_spans_lost_total', 'Spans that the collector did not take');
   }
 
-  add({ routes, failures, retries, screened, refused, full }: StatsDelta): void {
+  add(delta: StatsDelta): void {
+    const { routes, failures, retries, screened, refused, full, exportedSpans, lostSpans } = delta;
     this.#refused.add(refused);
     this.#full.add(full);
+    this.#exportedSpans.add(exportedSpans);
+    this.#lostSpans.add(lostSpans);
     for (const [route, { classes, counts, sum, count }] of Object.entries(routes)) {
       for (const [status, requests] of Object.entries(classes)) {
         const help = 'Requests by route and class of status; aborted: the client went away';

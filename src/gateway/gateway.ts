@@ -28,6 +28,7 @@ import type { OwnIssuerState } from './policies/own-issuer.ts';
 import { SharedTable } from './policies/shared-table.ts';
 import { checkQueue, Queues } from './queued/queues.ts';
 import { boundReceiveBuffers } from './receive-buffer.ts';
+import { exportSettings, type OtlpOptions } from './records/export-settings.ts';
 import { RequestTopic } from './records/request-topic.ts';
 import { compileRewrite } from './route/rewrite.ts';
 import type { GatewayTable } from './table.ts';
@@ -47,6 +48,8 @@ export interface GatewayOptions {
   readonly trusted: readonly string[];
   /** How many days records of requests are kept; 0: none are made. */
   readonly recordDays: number;
+  /** The collector of spans; undefined: none. */
+  readonly otlp: OtlpOptions | undefined;
   /** Where they are kept. */
   readonly log: Log;
   readonly groups: GroupCoordinator;
@@ -194,7 +197,7 @@ export class Gateway {
   }
 
   async #open(): Promise<ListenerThreads> {
-    const { host, port, tls, clientCaFile, threads, trusted, recordDays, limits, logger } = this.#options;
+    const { host, port, tls, clientCaFile, threads, trusted, recordDays, otlp, limits, logger } = this.#options;
     const bound = await takeFreePort(host, port);
     const counters = SharedTable.create(limits.gatewayCountersMax);
     const replays = SharedTable.create(limits.gatewayReplaysMax);
@@ -206,6 +209,7 @@ export class Gateway {
       pseudonym: `sluice-${randomBytes(6).toString('hex')}`,
       trusted,
       records: recordDays > 0,
+      spans: otlp && exportSettings(otlp),
       limits,
       counters: counters.buffer,
       replays: replays.buffer,
@@ -297,7 +301,8 @@ function checkUpstream(spec: UpstreamSpec): void {
 }
 
 /** @throws CONFIG_INVALID */
-function checkOptions({ host, tls, clientCaFile, allowInsecure, trusted }: GatewayOptions): void {
+function checkOptions({ host, tls, clientCaFile, allowInsecure, trusted, otlp }: GatewayOptions): void {
+  if (otlp !== undefined) exportSettings(otlp);
   const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
   if (!loopback && tls === undefined && !allowInsecure) {
     throw new SluiceError(

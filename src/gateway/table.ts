@@ -7,6 +7,7 @@ import type { ApiSpec } from './kinds/api-kind.ts';
 import type { RouteSpec } from './kinds/route-kind.ts';
 import type { UpstreamSpec } from './kinds/upstream-kind.ts';
 import type { FromThread, ToThread } from './link.ts';
+import type { ExportSettings } from './records/span-exporter.ts';
 
 export interface GatewayTable {
   readonly version: number;
@@ -45,6 +46,8 @@ export interface ListenerSettings {
   readonly trusted: readonly string[];
   /** Requests are recorded. */
   readonly records: boolean;
+  /** The collector of spans, if there is one. */
+  readonly spans: ExportSettings | undefined;
   readonly limits: Limits;
   /** Shared tables: what rate limits count, and the ids of signed requests that were received. */
   readonly counters: SharedArrayBuffer;

@@ -132,6 +132,8 @@ export const DEFAULT_LIMITS = {
   gatewayDiscardBytesMax: 64 * MIB,
   /** Access records of one gateway thread on their way to the log; beyond it they are lost, and counted. */
   accessRecordsPendingBytesMax: 8 * MIB,
+  /** Spans of one gateway thread that wait for the collector; beyond it they are lost, and counted. */
+  spansPendingMax: 8_192,
   /** What `sys.gateway.requests` keeps at most; the oldest records go first. */
   accessTopicBytesMax: 1024 * MIB,
   /** Requests of queued routes whose fate is remembered; beyond it the oldest that have ended are forgotten early. */

@@ -133,3 +133,35 @@ export function load(url: string, connections: number): Load {
     },
   };
 }
+
+export interface AccessRecord {
+  readonly path: string;
+  readonly method: string;
+  readonly status: number;
+  readonly code?: string;
+  readonly [member: string]: unknown;
+}
+
+/** Everything recorded so far. */
+export async function recorded(server: { readonly url: string }): Promise<AccessRecord[]> {
+  const found: AccessRecord[] = [];
+  for (let next = 0; ; ) {
+    const place = `${server.url}/v1/topics/sys.gateway.requests/partitions/0/records?offset=${next}`;
+    const answer = await fetch(place);
+    if (answer.status === 404) return found;
+    const page = (await answer.json()) as { records: { value: AccessRecord }[]; next: number };
+    if (page.records.length === 0) return found;
+    found.push(...page.records.map(({ value }) => value));
+    next = page.next;
+  }
+}
+
+export async function atLeast(server: { readonly url: string }, count: number): Promise<AccessRecord[]> {
+  return waitFor(
+    async () => {
+      const found = await recorded(server);
+      return found.length >= count && found;
+    },
+    { what: `${count} access records` },
+  );
+}

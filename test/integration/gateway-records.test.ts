@@ -4,39 +4,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { startServer, waitFor } from '#kit';
-import { behind, startGateway, startUpstream } from './gateway-fixture.ts';
-
-interface AccessRecord {
-  readonly path: string;
-  readonly method: string;
-  readonly status: number;
-  readonly code?: string;
-  readonly [member: string]: unknown;
-}
-
-/** Everything recorded so far. */
-async function recorded(server: { readonly url: string }): Promise<AccessRecord[]> {
-  const found: AccessRecord[] = [];
-  for (let next = 0; ; ) {
-    const place = `${server.url}/v1/topics/sys.gateway.requests/partitions/0/records?offset=${next}`;
-    const answer = await fetch(place);
-    if (answer.status === 404) return found;
-    const page = (await answer.json()) as { records: { value: AccessRecord }[]; next: number };
-    if (page.records.length === 0) return found;
-    found.push(...page.records.map(({ value }) => value));
-    next = page.next;
-  }
-}
-
-async function atLeast(server: { readonly url: string }, count: number): Promise<AccessRecord[]> {
-  return waitFor(
-    async () => {
-      const found = await recorded(server);
-      return found.length >= count && found;
-    },
-    { what: `${count} access records` },
-  );
-}
+import { atLeast, behind, recorded, startGateway, startUpstream } from './gateway-fixture.ts';
 
 describe('every request through the gateway', () => {
   test('is recorded: answered, refused, failed, given up, and those no route took', async () => {

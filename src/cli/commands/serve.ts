@@ -25,6 +25,9 @@ interface Flags {
   readonly trustProxy: readonly string[];
   readonly gatewayRecordDays: number;
   readonly clientCa?: string;
+  readonly otlpEndpoint?: string;
+  readonly otlpHeader: readonly string[];
+  readonly otlpPercent: number;
   readonly logLevel: LogLevel;
   readonly limit: Readonly<Record<string, number>>;
   readonly config?: string;
@@ -55,6 +58,9 @@ export function serveCommand(acts: Acts): Command {
     .option('--trust-proxy <network...>', 'networks of proxies before the gateway whose X-Forwarded-* are believed', [])
     .option('--gateway-record-days <n>', 'days that records of its requests are kept; 0: none are made', wholeNumber, 7)
     .option('--client-ca <file>', 'authorities, PEM, of the client certificates that the gateway then asks for')
+    .option('--otlp-endpoint <url>', 'OpenTelemetry collector that gets spans of the gateway, by OTLP/HTTP')
+    .option('--otlp-header <name=value...>', 'headers it wants', [])
+    .option('--otlp-percent <n>', 'of traces that begin at the gateway, the share that is sampled', wholeNumber, 100)
     .addOption(
       new Option('--log-level <level>', 'what goes to stderr')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -93,6 +99,7 @@ function serveOptions(command: Command): ServeOptions {
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new SluiceError('CONFIG_INVALID', 'a certificate and its key go together: --tls-cert and --tls-key');
   }
+  const endpoint = pick('otlpEndpoint');
   return {
     data: pick('data'),
     host: pick('host'),
@@ -111,6 +118,8 @@ function serveOptions(command: Command): ServeOptions {
       trusted: pick('trustProxy'),
       recordDays: pick('gatewayRecordDays'),
       clientCaFile: pick('clientCa'),
+      otlp:
+        endpoint === undefined ? undefined : { endpoint, headers: pick('otlpHeader'), percent: pick('otlpPercent') },
     },
     logLevel: pick('logLevel'),
     limits: { ...(fromFile.limit ?? {}), ...flags.limit },

@@ -3,10 +3,15 @@
  * whoever answered it, an exchange or a tunnel.
  */
 import type { Outcome } from '../policy.ts';
+import { spanText } from '../records/span-text.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
 import type { RequestHead } from './request-head.ts';
 
 const SWITCHED = 101;
+
+function routeOf(live: LiveRoute | undefined): { name: string; path: string } | undefined {
+  return live && { name: live.named.name, path: live.named.spec.path };
+}
 
 /** What the one who answered knows. The times are reckoned here, and written into it: a copy would cost more than they do. */
 export type Ending = Omit<Outcome, 'beganAt' | 'elapsedMs'> & { beganAt: number; elapsedMs: number };
@@ -25,10 +30,12 @@ export function requestEnded(
   else live.stats.ended(ending.status, ending.status === SWITCHED ? (ending.upstreamMs ?? 0) : elapsedMs);
   const enders = live?.plan.enders ?? [];
   const recorded = host.recorder !== undefined && (live === undefined || live.accessLog !== undefined);
-  if (!recorded && enders.length === 0) return;
+  const traced = host.spans !== undefined && head.trace.sampled;
+  if (!recorded && !traced && enders.length === 0) return;
   ending.elapsedMs = elapsedMs;
   ending.beganAt = host.clock.now() - elapsedMs;
   for (const ender of enders) ender.ended(head, ending);
   // Last, so that what policies note at the end is recorded too.
-  if (recorded) host.recorder?.ended(head, live?.accessLog, ending);
+  if (recorded) host.recorder?.ended(head, live?.accessLog, ending, head.trace.traceId);
+  if (traced) host.spans?.add(spanText(head.trace, head, routeOf(live), ending));
 }

@@ -315,7 +315,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     this.#attempt = undefined;
     this.#code = error.code;
     this.#write(error.status, (close) =>
-      writeProblem(this.#res, error, this.#head.method, close, this.#head.answerHeaders),
+      writeProblem(this.#res, error, this.#head.method, close, this.#head.problemHeaders()),
     );
   }
 

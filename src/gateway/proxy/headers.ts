@@ -33,8 +33,12 @@ const ORIGIN = [
 ];
 /** The client whose API key was accepted; told by the gateway only. */
 export const CLIENT_HEADER = 'x-sluice-client';
+/** The trace a refused request belonged to; in its answer. */
+export const TRACE_HEADER = 'x-sluice-trace';
+/** Sent on as the gateway's own span has it. */
+const TRACE = ['traceparent', 'tracestate'];
 
-const REQUEST_DROPPED = new Set([...HOP_BY_HOP, ...FRAMING, ...ORIGIN, 'via', CLIENT_HEADER]);
+const REQUEST_DROPPED = new Set([...HOP_BY_HOP, ...FRAMING, ...ORIGIN, ...TRACE, 'via', CLIENT_HEADER]);
 const WEBSOCKET = [
   'sec-websocket-key',
   'sec-websocket-version',

@@ -18,6 +18,7 @@ import { CertificateHolders } from '../policies/certificates.ts';
 import { OwnIssuer } from '../policies/own-issuer.ts';
 import { SharedTable } from '../policies/shared-table.ts';
 import { Recorder } from '../records/recorder.ts';
+import { SpanExporter } from '../records/span-exporter.ts';
 import type { GatewayTable, ListenerSettings } from '../table.ts';
 import { networks } from '../upstream/address.ts';
 import { GuardedFetch } from '../upstream/guarded-fetch.ts';
@@ -55,6 +56,7 @@ export class Listener implements ListenerHost {
   readonly recorder: Recorder | undefined;
   readonly held: HeldBytes;
   readonly stats = new Stats();
+  readonly spans: SpanExporter | undefined;
   table: LiveTable;
   readonly #parts: PolicyParts;
   readonly #fetch: GuardedFetch;
@@ -74,6 +76,7 @@ export class Listener implements ListenerHost {
     const pendingBytesMax = settings.limits.accessRecordsPendingBytesMax;
     const lost = (records: number) => this.stats.lostRecords(records);
     if (settings.records) this.recorder = new Recorder({ clock: this.clock, link, pendingBytesMax, lost });
+    if (settings.spans) this.spans = new SpanExporter(settings.spans, settings.limits.spansPendingMax, this.stats);
     const keys = new KeyRing(this.clock);
     link.watch('keys', (newest) => keys.replace(newest));
     const holders = new CertificateHolders(this.clock);
@@ -163,7 +166,7 @@ export class Listener implements ListenerHost {
     }
     this.#app.close();
     this.watch.close();
-    await this.recorder?.close();
+    await Promise.all([this.recorder?.close(), this.spans?.close()]);
     await Promise.all([...this.table.upstreams().values()].map((upstream) => upstream.destroy()));
     await this.#fetch.destroy();
   }

@@ -9,6 +9,7 @@ import { docsRoutes } from '../docs/docs-policy.ts';
 import { routeOfStatus } from '../queued/policy.ts';
 import { type AccessLog, compileAccessLog } from '../records/access-log.ts';
 import type { Recorder } from '../records/recorder.ts';
+import type { SpanExporter } from '../records/span-exporter.ts';
 import { compileRewrite } from '../route/rewrite.ts';
 import { type RouteMatch, type RouteRequest, Router } from '../route/router.ts';
 import type { GatewayTable, ListenerSettings, NamedRoute } from '../table.ts';
@@ -42,6 +43,8 @@ export interface ListenerHost {
   /** Undefined where no requests are recorded at all. */
   readonly recorder: Recorder | undefined;
   readonly held: HeldBytes;
+  /** Undefined where there is no collector for them. */
+  readonly spans: SpanExporter | undefined;
   /** The newest. */
   readonly table: LiveTable;
   /** An exchange began, or ended. */

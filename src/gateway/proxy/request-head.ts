@@ -6,6 +6,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { bodyLength, NO_BODY } from '#http1';
 import { asSluiceError, SluiceError } from '#kernel';
 import type { GatewayRequest } from '../policy.ts';
+import { type TraceContext, traceContext, traceHeaders } from '../records/trace-context.ts';
 import { canonicalPath, checkQuery } from '../route/path.ts';
 import { addressText } from './address-text.ts';
 import {
@@ -15,6 +16,7 @@ import {
   forwardedHeaders,
   type Origin,
   originOf,
+  TRACE_HEADER,
   viaOf,
 } from './headers.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
@@ -58,6 +60,7 @@ export class RequestHead implements GatewayRequest {
   #origin: Origin | undefined;
   #via = '';
   #ascii = true;
+  #trace: TraceContext | undefined;
   #notes: Map<string, string | number> | undefined;
 
   constructor(res: HttpResponse, req: HttpRequest, host: ListenerHost) {
@@ -116,6 +119,17 @@ export class RequestHead implements GatewayRequest {
     return this.#notes;
   }
 
+  /** The trace it belongs to, and the gateway's span in it. */
+  get trace(): TraceContext {
+    this.#trace ??= traceContext(this.headers, () => this.#host.spans?.samples() ?? false);
+    return this.#trace;
+  }
+
+  /** Of a refusal: what a caller may name when asking why. */
+  problemHeaders(): string[] {
+    return [...this.answerHeaders, TRACE_HEADER, this.trace.traceId];
+  }
+
   /** Undefined where nothing was noted. */
   get noted(): ReadonlyMap<string, string | number> | undefined {
     return this.#notes;
@@ -151,6 +165,7 @@ export class RequestHead implements GatewayRequest {
     const out = forwardedHeaders(this.headers, this.spent, webSocket);
     if (!this.#ascii) for (let i = 1; i < out.length; i += 2) out[i] = bytesOf(out[i] as string);
     for (const piece of this.#where().headers) out.push(piece);
+    for (const piece of traceHeaders(this.trace)) out.push(piece);
     out.push('via', this.#via);
     if (this.client !== undefined) out.push(CLIENT_HEADER, this.client.name);
     for (const piece of this.upstreamHeaders) out.push(piece);

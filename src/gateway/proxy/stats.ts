@@ -25,6 +25,8 @@ export interface StatsDelta {
   readonly lostRecords: number;
   /** Requests refused because the thread held as much as it may. */
   readonly full: number;
+  readonly exportedSpans: number;
+  readonly lostSpans: number;
 }
 
 export class RouteStats {
@@ -57,6 +59,8 @@ export class Stats {
   #refused = 0;
   #lostRecords = 0;
   #full = 0;
+  #exportedSpans = 0;
+  #lostSpans = 0;
   #dirty = false;
 
   route(name: string): RouteStats {
@@ -99,6 +103,16 @@ export class Stats {
     this.#dirty = true;
   }
 
+  exportedSpans(spans: number): void {
+    this.#exportedSpans += spans;
+    this.#dirty = true;
+  }
+
+  lostSpans(spans: number): void {
+    this.#lostSpans += spans;
+    this.#dirty = true;
+  }
+
   /** What has been counted since; undefined when nothing was. */
   take(): StatsDelta | undefined {
     const routes: Record<string, RouteDelta> = {};
@@ -118,6 +132,8 @@ export class Stats {
       refused: this.#refused,
       lostRecords: this.#lostRecords,
       full: this.#full,
+      exportedSpans: this.#exportedSpans,
+      lostSpans: this.#lostSpans,
     };
     this.#screened = {};
     this.#failures = {};
@@ -125,6 +141,8 @@ export class Stats {
     this.#refused = 0;
     this.#lostRecords = 0;
     this.#full = 0;
+    this.#exportedSpans = 0;
+    this.#lostSpans = 0;
     this.#dirty = false;
     return delta;
   }

@@ -166,7 +166,7 @@ export function upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_
     const error = asSluiceError(thrown);
     ended(error.status, { code: error.code });
     // In a later turn, as the exchange does, and for the same reason.
-    setImmediate(() => res.cork(() => writeProblem(res, error, head.method, true, head.answerHeaders)));
+    setImmediate(() => res.cork(() => writeProblem(res, error, head.method, true, head.problemHeaders())));
   };
   const proceed = (verdict: Verdict) => {
     if (gone) return;
