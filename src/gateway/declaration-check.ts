@@ -27,6 +27,7 @@ export class DeclarationCheck {
       own: new OwnIssuer(systemClock),
       holders: new CertificateHolders(systemClock),
       stats: new Stats(),
+      eager: true,
       counters: table,
       replays: table,
       fetchWithin: () => () => Promise.reject(new SluiceError('INTERNAL', 'nothing is fetched on the main thread')),

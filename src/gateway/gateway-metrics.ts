@@ -24,7 +24,7 @@ export class GatewayMetrics {
   }
 
   add(delta: StatsDelta): void {
-    const { routes, failures, retries, screened, refused, full, exportedSpans, lostSpans } = delta;
+    const { routes, failures, retries, findings, refused, full, exportedSpans, lostSpans } = delta;
     this.#refused.add(refused);
     this.#full.add(full);
     this.#exportedSpans.add(exportedSpans);
@@ -45,10 +45,10 @@ export class GatewayMetrics {
       const help = 'Attempts that failed, by upstream and target';
       this.#metrics.counter('sluice_gateway_upstream_failures_total', help, { upstream, target }).add(number);
     }
-    for (const [key, number] of Object.entries(screened)) {
-      const [route = '', outcome = ''] = key.split('\n');
-      const help = 'Requests that screening caught, by route and what became of them';
-      this.#metrics.counter('sluice_gateway_screened_total', help, { route, outcome }).add(number);
+    for (const [key, number] of Object.entries(findings)) {
+      const [policy = '', route = '', outcome = ''] = key.split('\n');
+      const help = 'What screening and validation found, by route, and whether it was refused or passed';
+      this.#metrics.counter('sluice_gateway_findings_total', help, { policy, route, outcome }).add(number);
     }
     for (const [upstream, number] of Object.entries(retries)) {
       const help = 'Attempts made again at another target, by upstream';

@@ -136,6 +136,9 @@ export const ERROR_TABLE = {
   BODY_TOO_COMPLEX: kind(422, false, 'The body is deeper or has more parts than allowed'),
   XML_ENTITY_REFUSED: kind(422, false, 'The XML declares a document type or entities'),
   REQUEST_SUSPICIOUS: kind(403, false, 'The request looks like an attack'),
+  OPERATION_UNKNOWN: kind(404, false, 'The API has no operation at this path'),
+  REQUEST_MISMATCH: kind(400, false, 'The request does not fit the description of the API'),
+  RESPONSE_MISMATCH: kind(502, false, 'The answer of the upstream is not as the API is described'),
   // What the gateway keeps in the log
   QUEUED_UNKNOWN: kind(404, false, 'There is no such queued request, or it is forgotten'),
   IDEMPOTENCY_KEY_MISSING: kind(400, false, 'The request needs an Idempotency-Key'),

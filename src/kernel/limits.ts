@@ -118,6 +118,8 @@ export const DEFAULT_LIMITS = {
   queueDelayedRecordsMax: 4_000_000,
   /** The most of one body that the gateway collects for policies that look into it. */
   gatewayBodyBytesMax: 16 * MIB,
+  /** Steps a pattern of an API description may take on one text at worst; a longer text does not fit it. */
+  gatewayPatternStepsMax: 5_000_000,
   /** Counters of the gateway's rate limits, over all routes and threads; beyond it those that end first are given up. */
   gatewayCountersMax: 131_072,
   /** Ids of signed requests the gateway remembers; beyond it one that would have to be is refused with LIMIT_EXCEEDED. */

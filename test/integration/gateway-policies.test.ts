@@ -159,7 +159,7 @@ describe('screening', () => {
     const base = { path: '/{rest...}', upstream: 'main' };
     await gateway.put('route', 'all', { ...base, screening: { mode: 'log' } });
     expect((await gateway.get(attack)).status).toBe(200);
-    const passed = /^sluice_gateway_screened_total\{(?=[^}]*route="all")(?=[^}]*outcome="passed")[^}]*\} (\d+)/m;
+    const passed = /^sluice_gateway_findings_total\{(?=[^}]*route="all")(?=[^}]*outcome="passed")[^}]*\} (\d+)/m;
     await waitFor(async () => (await gateway.metric(passed)) === 1, { what: 'the find to be counted' });
     await gateway.put('route', 'all', { ...base, screening: { mode: 'block', body_bytes_max: 1_000 } });
     const refused = await problemOf(await gateway.get(attack));

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Kind, Spec } from '#resource';
 import { idempotencySchema } from '../idempotency/schema.ts';
 import { loginSchema } from '../login/spec.ts';
+import { validationSchema } from '../openapi/validation.ts';
 import { authorizeSchema } from '../policies/authorize.ts';
 import { corsSchema } from '../policies/cors.ts';
 import { introspectionSchema } from '../policies/introspection.ts';
@@ -83,6 +84,7 @@ const schema = z.strictObject({
     .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be the name of an api')
     .optional()
     .describe('The API whose versions it serves'),
+  validate: validationSchema.optional().describe('Requests and answers must fit an API description'),
   websocket: z.boolean().default(false).describe('WebSockets are let through'),
   body_bytes_max: z.int().min(0).optional().describe('Of the request'),
   headers_ms: z.int().min(1).max(HOUR_MS).default(30_000).describe('Until the upstream begins to answer'),

@@ -43,11 +43,12 @@ export class Admission {
   begin(body: RequestBody | undefined): void {
     this.#body = body;
     this.#received ||= body === undefined || body.stream !== undefined;
-    const verdict = firstVerdict(this.#plan.heads, ({ at, step }) => {
-      this.#reached = at;
-      return step.check(this.#request);
-    });
-    this.#settle(verdict, () => {
+    const ask = () =>
+      firstVerdict(this.#plan.heads, ({ at, step }) => {
+        this.#reached = at;
+        return step.check(this.#request);
+      });
+    this.#settle(ask, () => {
       this.#admitted = true;
       this.#look();
     });
@@ -65,27 +66,36 @@ export class Admission {
     const request = this.#request;
     if (body?.stream === undefined) request.body = body?.gathered() ?? NO_BYTES;
     const size = request.body?.length ?? Number.POSITIVE_INFINITY;
-    const verdict = firstVerdict(this.#plan.bodies, ({ at, step }) => {
-      this.#reached = at;
-      if (step.wants?.(request) === false) return undefined;
-      if (size > step.bytesMax) {
-        if (step.whenLonger === 'pass') return undefined;
-        return new SluiceError('REQUEST_TOO_LARGE', `the body has more than ${step.bytesMax} bytes`);
-      }
-      return body === undefined && step.always !== true ? undefined : step.check(request);
-    });
-    this.#settle(verdict, () => this.#owner.passed());
+    const ask = () =>
+      firstVerdict(this.#plan.bodies, ({ at, step }) => {
+        this.#reached = at;
+        if (step.wants?.(request) === false) return undefined;
+        if (size > step.bytesMax) {
+          if (step.whenLonger === 'pass') return undefined;
+          return new SluiceError('REQUEST_TOO_LARGE', `the body has more than ${step.bytesMax} bytes`);
+        }
+        return body === undefined && step.always !== true ? undefined : step.check(request);
+      });
+    this.#settle(ask, () => this.#owner.passed());
   }
 
-  #settle(verdict: Verdict | Promise<Verdict>, goOn: () => void): void {
+  /** What a policy throws refuses the request: nobody else would hear of it. */
+  #settle(ask: () => Verdict | Promise<Verdict>, goOn: () => void): void {
     const decide = (found: Verdict) => {
       if (this.#owner.over) return;
       if (found === undefined) goOn();
       else if (found instanceof SluiceError) this.#owner.refused(found);
       else this.#owner.answeredBy(this.#reached, found);
     };
-    if (verdict instanceof Promise) {
-      verdict.then(decide).catch((error: unknown) => this.#owner.refused(asSluiceError(error)));
-    } else decide(verdict);
+    const fail = (error: unknown) => this.#owner.refused(asSluiceError(error));
+    let verdict: Verdict | Promise<Verdict>;
+    try {
+      verdict = ask();
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    if (verdict instanceof Promise) verdict.then(decide).catch(fail);
+    else decide(verdict);
   }
 }

@@ -95,6 +95,7 @@ export class Listener implements ListenerHost {
       holders,
       kept: new KeptPolicies(),
       stats: this.stats,
+      eager: false,
       counters: new SharedTable(settings.counters),
       replays: new SharedTable(settings.replays),
       fetchWithin: (permitted) => this.#fetch.within(permitted),

@@ -3,9 +3,9 @@
  * in the kind `route`, and a file of its own.
  *
  *   head    networks · cors · sizes · limits that are `first` · key, certificate, jwt, introspection, login · limits
- *           · authorize · screening
+ *           · authorize · screening · validate
  *   body    signature, webhook · limits, authorize, where one of those two says who calls · inflating · structure · screening
- *           · idempotency · versions of an API · queue
+ *           · validate · idempotency · versions of an API · queue
  *
  * The main thread makes them too when a route is declared, to see what a declaration says against itself.
  */
@@ -16,6 +16,7 @@ import { DocsPolicy, isDocsRoute } from '../docs/docs-policy.ts';
 import { IdempotencyPolicy } from '../idempotency/policy.ts';
 import type { ThreadLink } from '../link.ts';
 import { compileLogin } from '../login/policy.ts';
+import { compileValidation } from '../openapi/validation.ts';
 import { compileAuthorize } from '../policies/authorize.ts';
 import { type CertificateHolders, CertificatePolicy } from '../policies/certificates.ts';
 import { compileCors } from '../policies/cors.ts';
@@ -50,7 +51,9 @@ export interface PolicyParts {
   /** Clients with TLS certificates. */
   readonly holders: CertificateHolders;
   readonly kept: KeptPolicies;
-  readonly stats: Pick<Stats, 'screened'>;
+  readonly stats: Pick<Stats, 'found'>;
+  /** All of a declaration is looked through, not only what is needed at once. */
+  readonly eager: boolean;
   /** Shared by all threads: what limits count, and the ids of signed requests. */
   readonly counters: SharedTable;
   readonly replays: SharedTable;
@@ -129,15 +132,20 @@ export function routePolicies(
 
   const looking: Policy[] = [];
   if (sizes?.structure !== undefined) looking.push(sizes.structure);
-  const screened = (refused: boolean) => parts.stats.screened(name, refused);
+  const screened = (refused: boolean) => parts.stats.found('screening', name, refused);
   const screening = add('screening', spec.screening, (declared) => compileScreening(declared, screened));
   if (screening !== undefined) looking.push(policies.pop() as Policy);
+  const validation = add('validate', spec.validate, (declared) => {
+    const found = (what: string, refused: boolean) => parts.stats.found(`validate-${what}`, name, refused);
+    return compileValidation(declared, { limits, found, eager: parts.eager });
+  });
+  if (validation !== undefined) looking.push(policies.pop() as Policy);
   if (looking.length > 0) {
     const steps = looking.flatMap(({ body }) => (body === undefined ? [] : [body]));
     const refuses = steps.some(({ whenLonger }) => whenLonger === 'refuse');
     policies.push(new PlainBody(Math.max(...steps.map(({ bytesMax }) => bytesMax)), refuses ? 'refuse' : 'pass'));
   }
-  policies.push(...looking);
+  policies.push(...looking, ...(validation?.answers ?? []));
   if (spec.idempotency !== undefined) policies.push(new IdempotencyPolicy(route, spec.idempotency, parts.link));
   const api = spec.api === undefined ? undefined : apis.get(spec.api);
   // After all that see requests and answers as callers do, and before what stands for the upstream.

@@ -17,8 +17,8 @@ export interface StatsDelta {
   /** By upstream and target, a line break between. */
   readonly failures: Readonly<Record<string, number>>;
   readonly retries: Readonly<Record<string, number>>;
-  /** Requests that screening caught, by route and whether they were refused, a line break between. */
-  readonly screened: Readonly<Record<string, number>>;
+  /** What policies found and may have let pass, by policy, route and outcome, line breaks between. */
+  readonly findings: Readonly<Record<string, number>>;
   /** Requests no route was found for, or that were refused before. */
   readonly refused: number;
   /** Access records that could not be kept. */
@@ -55,7 +55,7 @@ export class Stats {
   readonly #routes = new Map<string, RouteStats>();
   #failures: Record<string, number> = {};
   #retries: Record<string, number> = {};
-  #screened: Record<string, number> = {};
+  #findings: Record<string, number> = {};
   #refused = 0;
   #lostRecords = 0;
   #full = 0;
@@ -80,10 +80,10 @@ export class Stats {
     this.#dirty = true;
   }
 
-  /** Screening caught a request of a route. */
-  screened(route: string, refused: boolean): void {
-    const key = `${route}\n${refused ? 'refused' : 'passed'}`;
-    this.#screened[key] = (this.#screened[key] ?? 0) + 1;
+  /** A policy that can be told to let pass what it finds has found something. */
+  found(policy: string, route: string, refused: boolean): void {
+    const key = `${policy}\n${route}\n${refused ? 'refused' : 'passed'}`;
+    this.#findings[key] = (this.#findings[key] ?? 0) + 1;
     this.#dirty = true;
   }
 
@@ -128,14 +128,14 @@ export class Stats {
       routes,
       failures: this.#failures,
       retries: this.#retries,
-      screened: this.#screened,
+      findings: this.#findings,
       refused: this.#refused,
       lostRecords: this.#lostRecords,
       full: this.#full,
       exportedSpans: this.#exportedSpans,
       lostSpans: this.#lostSpans,
     };
-    this.#screened = {};
+    this.#findings = {};
     this.#failures = {};
     this.#retries = {};
     this.#refused = 0;
