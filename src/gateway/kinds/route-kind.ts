@@ -12,6 +12,7 @@ import { corsSchema } from '../policies/cors.ts';
 import { introspectionSchema } from '../policies/introspection.ts';
 import { networksSchema } from '../policies/networks.ts';
 import { rateLimitsSchema } from '../policies/rate-limits.ts';
+import { responseFieldsSchema } from '../policies/response-fields.ts';
 import { screeningSchema } from '../policies/screening.ts';
 import { signedRequestsSchema } from '../policies/signed-requests.ts';
 import { sizesSchema } from '../policies/sizes.ts';
@@ -84,6 +85,7 @@ const schema = z.strictObject({
     .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be the name of an api')
     .optional()
     .describe('The API whose versions it serves'),
+  response_fields: responseFieldsSchema.optional().describe('Which fields of JSON answers a caller gets to see'),
   validate: validationSchema.optional().describe('Requests and answers must fit an API description'),
   websocket: z.boolean().default(false).describe('WebSockets are let through'),
   body_bytes_max: z.int().min(0).optional().describe('Of the request'),

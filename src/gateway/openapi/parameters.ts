@@ -61,7 +61,7 @@ function delimited(text: string, { style, explode }: Parameter, shape: Shape): u
 }
 
 /** Members of an object that are parameters of their own; undefined where none of them is there. */
-export function objectOf(pairs: Pairs, shape: Shape): unknown {
+function objectOf(pairs: Pairs, shape: Shape): unknown {
   const known = pairs.filter(([name]) => shape.members.has(name));
   return known.length === 0 ? undefined : fromPairs(known, shape);
 }

@@ -7,6 +7,8 @@
  *   body    signature, webhook · limits, authorize, where one of those two says who calls · inflating · structure · screening
  *           · validate · idempotency · versions of an API · queue
  *
+ *   answer  validate · response_fields · cors takes off what the upstream said of origins
+ *
  * The main thread makes them too when a route is declared, to see what a declaration says against itself.
  */
 import { type Clock, type Limits, SluiceError } from '#kernel';
@@ -26,6 +28,7 @@ import { compileNetworks } from '../policies/networks.ts';
 import type { OwnIssuer } from '../policies/own-issuer.ts';
 import { PlainBody } from '../policies/plain-body.ts';
 import { compileRateLimits, partRateLimits, type RateLimitsSpec } from '../policies/rate-limits.ts';
+import { compileResponseFields } from '../policies/response-fields.ts';
 import { compileScreening } from '../policies/screening.ts';
 import type { SharedTable } from '../policies/shared-table.ts';
 import { compileSignedRequests } from '../policies/signed-requests.ts';
@@ -75,83 +78,111 @@ export function routePolicies(
   apis: ReadonlyMap<string, CompiledApi> = new Map(),
 ): Policy[] {
   if (isDocsRoute(route)) return [new DocsPolicy([...apis.values()], parts.clock)];
-  const { name, spec } = route;
-  const { clock, limits, counters, replays, own } = parts;
-  const policies: Policy[] = [];
-  const bodyBytesMax = Math.min(
-    spec.sizes?.body_bytes_max ?? spec.body_bytes_max ?? BODY_BYTES,
-    limits.gatewayBodyBytesMax,
-  );
-  /** Who calls is known with the body only. */
-  const late = spec.signature !== undefined || spec.webhook !== undefined;
-  const signed = { clock, table: replays, scope: name, bodyBytesMax };
-  /** Adds the policy of a field where the route has it: the same one as in the table before, where nothing about it changed. */
-  const add = <S, P extends Policy>(
-    field: string,
-    declared: S | undefined,
-    make: (declared: S) => P,
-  ): P | undefined => {
-    if (declared === undefined) return undefined;
-    const key = `${name}\0${field}\0${bodyBytesMax}\0${late}\0${JSON.stringify(declared)}`;
-    const policy = parts.kept.take(key, () => refusing(field, () => make(declared)));
-    policies.push(policy);
-    return policy;
-  };
-  const limit = (declared: RateLimitsSpec) => compileRateLimits(declared, { table: counters, scope: name });
-
-  add('networks', spec.networks, compileNetworks);
-  add('cors', spec.cors, compileCors);
-  const sizes = add('sizes', spec.sizes, (declared) => compileSizes(declared, limits));
-  const { first, rest } = refusing('rate_limits', () => partRateLimits(spec.rate_limits));
-  add('rate_limits', first, limit);
-  if (spec.access_log?.enabled && spec.access_log.bodies) policies.push(new BodiesPolicy(spec.access_log.bodies));
-  const tokens = (declared: TokensSpec) =>
-    compileTokens(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks), own });
-  // Tokens of this server are as good as keys.
-  if (spec.auth === 'key') policies.push(new ApiKeyPolicy(parts.keys, tokens(OWN_TOKENS)));
-  if (spec.auth === 'certificate') policies.push(new CertificatePolicy(parts.holders));
-  if (spec.jwt !== undefined && spec.introspection !== undefined) {
-    throw new SluiceError('RESOURCE_INVALID', 'introspection: a token is verified or asked about, not both', {
-      field: 'introspection',
-    });
-  }
-  add('jwt', spec.jwt, tokens);
-  add('introspection', spec.introspection, (declared) =>
-    compileIntrospection(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks) }),
-  );
-  const { path, login, authorize } = spec;
-  add('login', login && { login, path }, (declared) => compileLogin(name, declared.login, path, parts));
-  add('signature', spec.signature, (declared) => compileSignedRequests(declared, signed));
-  add('webhook', spec.webhook, (declared) => compileWebhook(declared, signed));
-  add('rate_limits', rest, (declared) => (late ? withBody(limit(declared), bodyBytesMax) : limit(declared)));
-
-  add('authorize', authorize && { authorize, path }, (declared) => {
-    const policy = compileAuthorize(declared.authorize, path);
-    return late ? withBody(policy, bodyBytesMax) : policy;
-  });
-
-  const looking: Policy[] = [];
-  if (sizes?.structure !== undefined) looking.push(sizes.structure);
-  const screened = (refused: boolean) => parts.stats.found('screening', name, refused);
-  const screening = add('screening', spec.screening, (declared) => compileScreening(declared, screened));
-  if (screening !== undefined) looking.push(policies.pop() as Policy);
-  const validation = add('validate', spec.validate, (declared) => {
-    const found = (what: string, refused: boolean) => parts.stats.found(`validate-${what}`, name, refused);
-    return compileValidation(declared, { limits, found, eager: parts.eager });
-  });
-  if (validation !== undefined) looking.push(policies.pop() as Policy);
-  if (looking.length > 0) {
-    const steps = looking.flatMap(({ body }) => (body === undefined ? [] : [body]));
-    const refuses = steps.some(({ whenLonger }) => whenLonger === 'refuse');
-    policies.push(new PlainBody(Math.max(...steps.map(({ bytesMax }) => bytesMax)), refuses ? 'refuse' : 'pass'));
-  }
-  policies.push(...looking, ...(validation?.answers ?? []));
+  const { spec } = route;
+  const made = new Making(route, parts);
+  const policies: (Policy | undefined)[] = [];
+  policies.push(made.policy('networks', spec.networks, compileNetworks));
+  policies.push(made.policy('cors', spec.cors, compileCors));
+  const sizes = made.policy('sizes', spec.sizes, (declared) => compileSizes(declared, parts.limits));
+  policies.push(sizes, ...callerPolicies(route, parts, made));
+  const { response_fields } = spec;
+  policies.push(made.policy('response_fields', response_fields, (one) => compileResponseFields(one, parts.limits)));
+  policies.push(...contentPolicies(route, parts, made, sizes?.structure));
   if (spec.idempotency !== undefined) policies.push(new IdempotencyPolicy(route, spec.idempotency, parts.link));
   const api = spec.api === undefined ? undefined : apis.get(spec.api);
   // After all that see requests and answers as callers do, and before what stands for the upstream.
   if (api !== undefined) policies.push(...versionPolicies(api, route, parts.clock, parts.limits));
-  if (spec.queue !== undefined) policies.push(new QueuedPolicy(route, spec.queue, parts.link, () => clock.now()));
-  return policies;
+  if (spec.queue !== undefined) policies.push(new QueuedPolicy(route, spec.queue, parts.link, () => parts.clock.now()));
+  return policies.filter((policy) => policy !== undefined);
+}
+
+/** Makes the policies of one route. */
+class Making {
+  readonly bodyBytesMax: number;
+  /** Who calls is known with the body only. */
+  readonly late: boolean;
+  readonly #name: string;
+  readonly #kept: KeptPolicies;
+
+  constructor({ name, spec }: NamedRoute, { limits, kept }: PolicyParts) {
+    const bytesMax = spec.sizes?.body_bytes_max ?? spec.body_bytes_max ?? BODY_BYTES;
+    this.bodyBytesMax = Math.min(bytesMax, limits.gatewayBodyBytesMax);
+    this.late = spec.signature !== undefined || spec.webhook !== undefined;
+    this.#name = name;
+    this.#kept = kept;
+  }
+
+  /** The policy of a field where the route has it: the same one as in the table before, where nothing about it changed. */
+  policy<S, P extends Policy>(field: string, declared: S | undefined, compile: (declared: S) => P): P | undefined {
+    if (declared === undefined) return undefined;
+    const key = `${this.#name}\0${field}\0${this.bodyBytesMax}\0${this.late}\0${JSON.stringify(declared)}`;
+    return this.#kept.take(key, () => refusing(field, () => compile(declared)));
+  }
+
+  /** A policy that is to know who calls. */
+  informed<P extends Policy & Required<Pick<Policy, 'check'>>>(policy: P): Policy {
+    return this.late ? withBody(policy, this.bodyBytesMax) : policy;
+  }
+}
+
+/** Who calls, how often they may, and what they may ask for. */
+function callerPolicies(route: NamedRoute, parts: PolicyParts, made: Making): (Policy | undefined)[] {
+  const { name, spec } = route;
+  const { clock, limits, counters, own } = parts;
+  if (spec.jwt !== undefined && spec.introspection !== undefined) {
+    const why = 'introspection: a token is verified or asked about, not both';
+    throw new SluiceError('RESOURCE_INVALID', why, { field: 'introspection' });
+  }
+  const signed = { clock, table: parts.replays, scope: name, bodyBytesMax: made.bodyBytesMax };
+  const limit = (declared: RateLimitsSpec) => compileRateLimits(declared, { table: counters, scope: name });
+  const tokens = (declared: TokensSpec) =>
+    compileTokens(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks), own });
+  const { first, rest } = refusing('rate_limits', () => partRateLimits(spec.rate_limits));
+  const { path, login, authorize } = spec;
+  return [
+    made.policy('rate_limits', first, limit),
+    spec.access_log?.enabled && spec.access_log.bodies ? new BodiesPolicy(spec.access_log.bodies) : undefined,
+    // Tokens of this server are as good as keys.
+    spec.auth === 'key' ? new ApiKeyPolicy(parts.keys, tokens(OWN_TOKENS)) : undefined,
+    spec.auth === 'certificate' ? new CertificatePolicy(parts.holders) : undefined,
+    made.policy('jwt', spec.jwt, tokens),
+    made.policy('introspection', spec.introspection, (declared) =>
+      compileIntrospection(declared, { clock, limits, fetch: parts.fetchWithin(declared.networks) }),
+    ),
+    made.policy('login', login && { login, path }, (declared) => compileLogin(name, declared.login, path, parts)),
+    made.policy('signature', spec.signature, (declared) => compileSignedRequests(declared, signed)),
+    made.policy('webhook', spec.webhook, (declared) => compileWebhook(declared, signed)),
+    made.policy('rate_limits', rest, (declared) => made.informed(limit(declared))),
+    made.policy('authorize', authorize && { authorize, path }, (declared) =>
+      made.informed(compileAuthorize(declared.authorize, path)),
+    ),
+  ];
+}
+
+/** What requests, and answers, hold. */
+function contentPolicies(
+  { name, spec }: NamedRoute,
+  { stats, limits, eager }: PolicyParts,
+  made: Making,
+  structure: Policy | undefined,
+): Policy[] {
+  const screened = (refused: boolean) => stats.found('screening', name, refused);
+  const screening = made.policy('screening', spec.screening, (declared) => compileScreening(declared, screened));
+  const found = (what: string, refused: boolean) => stats.found(`validate-${what}`, name, refused);
+  const validation = made.policy('validate', spec.validate, (declared) =>
+    compileValidation(declared, { limits, found, eager }),
+  );
+  return [...inTheClear([structure, screening, validation]), ...(validation?.answers ?? [])];
+}
+
+/** Policies that look into bodies, behind one that inflates these as far as any of them looks. */
+function inTheClear(looking: readonly (Policy | undefined)[]): Policy[] {
+  const there = looking.filter((policy) => policy !== undefined);
+  const steps = there.flatMap(({ body }) => (body === undefined ? [] : [body]));
+  if (steps.length === 0) return there;
+  const refuses = steps.some(({ whenLonger }) => whenLonger === 'refuse');
+  const bytesMax = Math.max(...steps.map((step) => step.bytesMax));
+  return [new PlainBody(bytesMax, refuses ? 'refuse' : 'pass'), ...there];
 }
 
 /** A policy of heads that is asked once the body is there, when it is known who calls. */
