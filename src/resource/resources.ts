@@ -254,7 +254,17 @@ function requireVersion(current: Document | undefined, wanted: number | undefine
 
 function* readAll(partition: Partition): Iterable<LogRecord> {
   const cursor = partition.cursor(partition.start);
-  for (let chunk = cursor.next(READ_BYTES); chunk !== null; chunk = cursor.next(READ_BYTES)) {
-    for (const { at } of iterateBatches(chunk.bytes)) yield* iterateRecords(chunk.bytes, at);
+  for (;;) {
+    try {
+      const chunk = cursor.next(READ_BYTES);
+      if (chunk === null) return;
+      for (const { at } of iterateBatches(chunk.bytes)) yield* iterateRecords(chunk.bytes, at);
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'BATCH_QUARANTINED') throw error;
+      const { name } = partition.topic;
+      // Without a document, and not knowing which, a server could be open that was closed; history only has a gap.
+      if (name === STATE_TOPIC) throw new SluiceError('STORE_CORRUPT', `${name} is damaged`, error.details, error);
+      cursor.seek(error.details['next'] as number);
+    }
   }
 }

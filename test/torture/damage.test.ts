@@ -94,6 +94,43 @@ function flip(path: string, random: () => number, count: number): void {
   writeFileSync(path, bytes);
 }
 
+/** Turns a bit in every place of the segments that holds the text. */
+function damage(dataDir: string, text: string): number {
+  let count = 0;
+  for (const name of readdirSync(join(dataDir, 'segments')).filter((file) => file.endsWith('.mdb'))) {
+    const path = join(dataDir, 'segments', name);
+    const bytes = readFileSync(path);
+    for (let at = bytes.indexOf(text); at !== -1; at = bytes.indexOf(text, at + 1)) {
+      bytes[at] = (bytes[at] as number) ^ 1;
+      count++;
+    }
+    writeFileSync(path, bytes);
+  }
+  return count;
+}
+
+it('opens without the part of the history that is damaged, and not at all without a document', async () => {
+  const first = await startServer();
+  const client = connect({ url: first.url });
+  await client.admin.createTopic('kept', { partitions: 3 });
+  client.close();
+  await first.stop();
+  const dataDir = await tempDir();
+  cpSync(first.dataDir, dataDir, { recursive: true });
+  // What only the history says.
+  expect(damage(first.dataDir, '"action":')).toBeGreaterThan(0);
+  const server = await startServer({ dataDir: first.dataDir });
+  const again = connect({ url: server.url });
+  expect(await again.admin.partitions('kept')).toHaveLength(3);
+  expect((await runCli(['verify', first.dataDir, '--json'])).code).not.toBe(0);
+  await again.admin.createTopic('more', {});
+  again.close();
+  expect((await server.stop()).code).toBe(0);
+
+  expect(damage(dataDir, '"name":"kept"')).toBeGreaterThan(1);
+  await expect(startServer({ dataDir })).rejects.toThrow('STORE_CORRUPT');
+});
+
 it('says which process holds a store, and takes over a lock that a crash left', async () => {
   const server = await startServer();
   const second = await runCli(['serve', '--data', server.dataDir, '--port', '0']);
