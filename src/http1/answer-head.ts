@@ -19,3 +19,21 @@ export function checkHeaderValue(name: string, value: string): void {
     }
   }
 }
+
+interface BodilessResponse {
+  writeHeader(name: string, value: string): unknown;
+  endWithoutBody(length?: number, close?: boolean): unknown;
+}
+
+/**
+ * Ends an answer that has a length and no body, as to HEAD; its head is written. Told the length, the native side would go
+ * on waiting for the body, and serve nothing more on the connection.
+ */
+export function endHeadOnly(res: BodilessResponse, length: number, close: boolean): void {
+  if (close) {
+    res.endWithoutBody(length, true);
+    return;
+  }
+  res.writeHeader('Content-Length', String(length));
+  res.endWithoutBody();
+}

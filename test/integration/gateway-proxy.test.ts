@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#kit';
 import { behind, startGateway, startUpstream } from './gateway-fixture.ts';
-import { problemOf, raw } from './http-fixture.ts';
+import { onOneConnection, problemOf, raw } from './http-fixture.ts';
 
 const MIB = 1024 * 1024;
 
@@ -142,6 +142,19 @@ describe('an answer', () => {
     expect([answer.headers.get('x-hop'), answer.headers.get('x-end')]).toEqual([null, '2']);
     expect(answer.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
     expect(answer.headers.get('via')).toMatch(/^1\.1 sluice-/);
+  });
+
+  test('to HEAD leaves the connection as good as one to GET does', async () => {
+    const gateway = await startGateway();
+    const { port } = await startUpstream((_, response) => {
+      response.writeHead(200, { 'content-length': '12' }).end('twelve bytes');
+    });
+    await gateway.serve([port], {}, { path: '/there' });
+    const ask = onOneConnection(gateway.port);
+    for (const path of ['/there', '/nowhere']) {
+      const got = await ask('GET', path);
+      expect([await ask('HEAD', path), await ask('HEAD', path), await ask('GET', path)]).toEqual([got, got, got]);
+    }
   });
 
   test('to HEAD, of 204 and of 304 has no body, and redirects are not followed', async () => {

@@ -2,6 +2,7 @@
  * A server in the test's own process, on the reference engine: for tests of the HTTP side that need its limits, its
  * clock or its log at hand. And raw sockets, for what no HTTP client would send.
  */
+import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
@@ -164,4 +165,19 @@ function parseAnswers(text: string): RawAnswer[] {
     if (status !== 100) found.push({ status, headers, body });
     rest = rest.slice(end + 4 + length);
   }
+}
+
+/** Requests one after the other: status, length told, and the port they came from, which another connection would change. */
+export function onOneConnection(port: number) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  return (method: string, path: string) =>
+    new Promise<{ status: number; length: string | undefined; from: number }>((resolve, reject) => {
+      const outgoing = request({ host: '127.0.0.1', port, method, path, agent }, (answer) => {
+        const { statusCode = 0, headers, socket } = answer;
+        const from = socket.localPort ?? 0;
+        answer.resume().on('end', () => resolve({ status: statusCode, length: headers['content-length'], from }));
+      });
+      outgoing.on('error', reject).end();
+    });
 }

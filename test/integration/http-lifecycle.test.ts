@@ -4,7 +4,7 @@ import { Agent, get } from 'node:https';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { lacking, tempDir, waitFor } from '#kit';
-import { raw, serve } from './http-fixture.ts';
+import { onOneConnection, raw, serve } from './http-fixture.ts';
 
 test.each(['0.0.0.0', '::', '192.0.2.1', 'example.org'])('refuses to listen on %s without a client', async (host) => {
   await expect(serve({ listen: { host, port: 0 } })).rejects.toMatchObject({
@@ -114,4 +114,13 @@ test('closing twice is closing once', async () => {
   const server = await serve();
   await Promise.all([server.close(), server.close()]);
   await server.close();
+});
+
+test('HEAD tells the length and leaves the connection as good as GET does', async () => {
+  const server = await serve();
+  const ask = onOneConnection(server.port);
+  for (const path of ['/healthz', '/nothing']) {
+    const got = await ask('GET', path);
+    expect([await ask('HEAD', path), await ask('HEAD', path), await ask('GET', path)]).toEqual([got, got, got]);
+  }
 });

@@ -9,7 +9,7 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Dispatcher } from 'undici';
-import { answerStatus } from '#http1';
+import { answerStatus, endHeadOnly } from '#http1';
 import type { AnswerHead } from './headers.ts';
 
 const HELD_BYTES_MAX = 64 * 1024;
@@ -182,7 +182,7 @@ export class Answer {
     const { res, status } = this.#options;
     if (close) res.endWithoutBody(status === 204 ? 0 : (length ?? 0), true);
     else if (length === undefined || status === 204) res.endWithoutBody();
-    else res.endWithoutBody(length);
+    else endHeadOnly(res, length, false);
   }
 
   /** The client is gone: no native call may follow. */

@@ -1,6 +1,6 @@
 /** Answers of the gateway's own, coded refusals as problem documents, and what errors of connections to upstreams mean. */
 import type { HttpResponse } from 'uWebSockets.js';
-import { answerStatus } from '#http1';
+import { answerStatus, endHeadOnly } from '#http1';
 import { SluiceError, toProblem } from '#kernel';
 import type { WholeAnswer } from '../policy.ts';
 
@@ -25,7 +25,7 @@ export function writeProblem(
     res.writeHeader('retry-after', RETRY_AFTER_S);
   }
   for (let i = 0; i < extra.length; i += 2) res.writeHeader(extra[i] as string, extra[i + 1] as string);
-  if (method === 'HEAD') res.endWithoutBody(Buffer.byteLength(body), close);
+  if (method === 'HEAD') endHeadOnly(res, Buffer.byteLength(body), close);
   else res.end(body, close);
 }
 
@@ -41,7 +41,7 @@ export function writeWhole(
   for (let i = 0; i < headers.length; i += 2) res.writeHeader(headers[i] as string, headers[i + 1] as string | Buffer);
   for (let i = 0; i < extra.length; i += 2) res.writeHeader(extra[i] as string, extra[i + 1] as string);
   if (status === 204 || status === 304) res.endWithoutBody(undefined, close);
-  else if (method === 'HEAD') res.endWithoutBody(body.length, close);
+  else if (method === 'HEAD') endHeadOnly(res, body.length, close);
   else res.end(body, close);
 }
 

@@ -9,7 +9,7 @@
  * after the client has gone does nothing: no native call is made then, since it would throw.
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import { answerStatus, bodyLength, CHUNKED, checkHeaderValue, NO_BODY } from '#http1';
+import { answerStatus, bodyLength, CHUNKED, checkHeaderValue, endHeadOnly, NO_BODY } from '#http1';
 import { asSluiceError, assert, SluiceError, toProblem } from '#kernel';
 import { nobody, type Principal } from '../auth/principal.ts';
 import { problemHeaders } from './answer.ts';
@@ -231,7 +231,7 @@ export class Exchange {
     this.#res.cork(() => {
       this.#head(status, contentType);
       if (status === 204 || status === 304) this.#endEmpty();
-      else if (isHead) this.#res.endWithoutBody(Buffer.byteLength(body), this.#closeConnection);
+      else if (isHead) endHeadOnly(this.#res, Buffer.byteLength(body), this.#closeConnection);
       else this.#res.end(body, this.#closeConnection);
     });
     this.#ended(status, body.length);
