@@ -1,5 +1,7 @@
 /** What the gateway publishes of an API, how versions end, and what may not be published. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -22,6 +24,11 @@ describe('a version that ends', () => {
           `type="text/html", </v3${path.slice(3)}>; rel="successor-version"`,
       );
     }
+    // Not by fetch, which would escape it.
+    const raw = request({ port: shop.port, host: '127.0.0.1', path: '/v1/shop/a>;"rel=x<' }).end();
+    const [hostile] = (await once(raw, 'response')) as [IncomingMessage];
+    hostile.resume();
+    expect(hostile.headers.link).toContain('</v3/shop/a%3E;%22rel=x%3C>; rel="successor-version"');
     const { headers } = await shop.get('/v2/shop/orders/7');
     expect([headers.get('deprecation'), headers.get('sunset'), headers.get('link')]).toEqual([null, null, null]);
     expect((await shop.get('/docs/shop/1/to/3')).status).toBe(200);

@@ -1,5 +1,6 @@
 /** Callers of three versions of an API, before one upstream that knows the newest only. */
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#kit';
 import { type Shop, shopApi, startShop } from './versions-fixture.ts';
 
 const BODIES: Readonly<Record<string, object>> = {
@@ -167,6 +168,12 @@ describe('a body', () => {
     expect(await post('{"customer":')).toMatchObject(unfit);
     expect(await post('{"total":1,"amount":"text"}')).toMatchObject(unfit);
     expect(await post(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)).toMatchObject(unfit);
+    const bytes = await fetch(`${shop.url}/shop/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'api-version': '1' },
+      body: Buffer.from([0x22, 0xff, 0x22]),
+    });
+    expect(await problemOf(bytes)).toMatchObject(unfit);
     expect(await post('{}', { 'content-encoding': 'gzip' })).toMatchObject({ code: 'MEDIA_TYPE_UNSUPPORTED' });
     const long = JSON.stringify({ customer: 'x'.repeat(2 * 1024 * 1024) });
     expect(await post(long)).toMatchObject({ status: 413, code: 'REQUEST_TOO_LARGE' });
@@ -178,4 +185,25 @@ describe('a body', () => {
     });
     expect([newest.status, await newest.text()]).toEqual([201, long]);
   });
+});
+
+test('who still calls which version, and with which deprecated field, is in the log', async () => {
+  const shop = await startShop();
+  await fetch(`${shop.url}/v1/shop/orders`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...BODIES['1'], coupon: 'X' }),
+  });
+  await shop.get('/v3/shop/purchases/7');
+  const records = `${shop.server.url}/v1/topics/sys.gateway.requests/partitions/0/records?offset=0`;
+  const notes = await waitFor(
+    async () => {
+      const page = (await (await fetch(records)).json()) as { records?: { value: { notes?: object } }[] };
+      const found = (page.records ?? []).map(({ value }) => value.notes);
+      return found.length >= 2 ? found : undefined;
+    },
+    { what: 'two records' },
+  );
+  expect(notes).toContainEqual({ api: 'shop', version: '1', deprecated_fields: 'body:coupon' });
+  expect(notes).toContainEqual({ api: 'shop', version: '3' });
 });

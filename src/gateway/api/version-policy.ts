@@ -4,7 +4,7 @@
  *
  * It stands last before the upstream: whatever else looks at the request or the answer sees them as the caller does.
  */
-import { type Clock, type Limits, SluiceError } from '#kernel';
+import { type Clock, decodeUtf8, type Limits, SluiceError } from '#kernel';
 import type { AnswerStep, BodyStep, GatewayRequest, Policy, Verdict, WholeAnswer } from '../policy.ts';
 import { compileRewrite } from '../route/rewrite.ts';
 import type { NamedRoute } from '../table.ts';
@@ -18,6 +18,7 @@ import { isJson } from './open-api.ts';
 import { compileTemplate } from './templates.ts';
 
 const SHOWN_CHARACTERS = 40;
+const NOTED_CHARACTERS = 1_000;
 /** They tell of bytes that are not the ones sent. */
 const DIGESTS = new Set(['content-digest', 'repr-digest', 'digest', 'content-md5', 'accept-ranges']);
 
@@ -99,8 +100,10 @@ class VersionPolicy implements Policy {
   /** The same thing in the newest version, where paths tell versions; else what is written about that one. */
   #successor(request: GatewayRequest): string {
     const { spec, newest, name } = this.#api;
-    if (spec.named_by.path) return `/${pathPart(newest.name)}${request.path}`;
-    return spec.docs === 'public' ? `/docs/${name}/${newest.name}` : request.path;
+    // A path may hold what ends a link.
+    const path = request.path.replace(/[<>"]/g, encodeURIComponent);
+    if (spec.named_by.path) return `/${pathPart(newest.name)}${path}`;
+    return spec.docs === 'public' ? `/docs/${name}/${newest.name}` : path;
   }
 
   /** The upstream is told the version that it speaks, where callers would tell theirs, and nothing of theirs. */
@@ -195,7 +198,7 @@ class VersionPolicy implements Policy {
       );
     }
     try {
-      const value = parseJson((request.body as Buffer).toString());
+      const value = parseJson(decodeUtf8(request.body as Buffer));
       if (deprecated !== undefined) note(request, usedParts(deprecated, request, value));
       if (ups.length === 0) return undefined;
       const transforms = ups.flatMap(({ up }) => up ?? []);
@@ -225,7 +228,7 @@ class VersionPolicy implements Policy {
     }
     try {
       const transforms = this.#downs(request, answer.status, answer.headers).flatMap(({ down }) => down ?? []);
-      const value = await applyAll(transforms, parseJson(answer.body.toString()), this.#clock.now());
+      const value = await applyAll(transforms, parseJson(decodeUtf8(answer.body)), this.#clock.now());
       const headers: (string | Buffer)[] = [];
       for (let i = 0; i < answer.headers.length; i += 2) {
         const name = answer.headers[i] as string;
@@ -239,7 +242,7 @@ class VersionPolicy implements Policy {
 }
 
 function note(request: GatewayRequest, used: readonly string[]): void {
-  if (used.length > 0) request.notes.set('deprecated_fields', used.join(' '));
+  if (used.length > 0) request.notes.set('deprecated_fields', used.join(' ').slice(0, NOTED_CHARACTERS));
 }
 
 function headerOf(headers: WholeAnswer['headers'], name: string): string {
