@@ -28,7 +28,7 @@ describe('a version that ends', () => {
     const raw = request({ port: shop.port, host: '127.0.0.1', path: '/v1/shop/a>;"rel=x<' }).end();
     const [hostile] = (await once(raw, 'response')) as [IncomingMessage];
     hostile.resume();
-    expect(hostile.headers.link).toContain('</v3/shop/a%3E;%22rel=x%3C>; rel="successor-version"');
+    expect(hostile.headers['link']).toContain('</v3/shop/a%3E;%22rel=x%3C>; rel="successor-version"');
     const { headers } = await shop.get('/v2/shop/orders/7');
     expect([headers.get('deprecation'), headers.get('sunset'), headers.get('link')]).toEqual([null, null, null]);
     expect((await shop.get('/docs/shop/1/to/3')).status).toBe(200);

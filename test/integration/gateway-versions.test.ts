@@ -1,6 +1,6 @@
 /** Callers of three versions of an API, before one upstream that knows the newest only. */
 import { describe, expect, test } from 'vitest';
-import { waitFor } from '#kit';
+import { startServer, waitFor } from '#kit';
 import { type Shop, shopApi, startShop } from './versions-fixture.ts';
 
 const BODIES: Readonly<Record<string, object>> = {
@@ -206,4 +206,12 @@ test('who still calls which version, and with which deprecated field, is in the 
   );
   expect(notes).toContainEqual({ api: 'shop', version: '1', deprecated_fields: 'body:coupon' });
   expect(notes).toContainEqual({ api: 'shop', version: '3' });
+});
+
+test('what was declared is served after a restart', async () => {
+  const shop = await startShop();
+  await shop.server.stop();
+  await startServer({ dataDir: shop.server.dataDir, args: ['--gateway-port', String(shop.port)] });
+  expect(await (await shop.get('/v1/shop/orders/7')).json()).toEqual(BODIES['1']);
+  expect((await shop.get('/docs/shop')).status).toBe(200);
 });
