@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runCli, type ServeOptions } from '#cli';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
-import { apiKind, Gateway, routeKind, upstreamKind } from '#gateway';
+import { apiKind, Gateway, planKind, routeKind, upstreamKind } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { GroupCoordinator } from '#log';
 import { AuthorizationServer } from '#oauth';
@@ -62,6 +62,7 @@ async function serve(options: ServeOptions): Promise<Running> {
       upstreamKind(gateway.upstreams),
       apiKind(gateway.apis),
       routeKind(gateway.routes),
+      planKind(gateway.plans),
     ]);
     for (const { name, spec } of resources.list('processor')) {
       await processors.restore(name, () => settings(spec as unknown as ProcessorSpec));
@@ -88,6 +89,7 @@ async function serve(options: ServeOptions): Promise<Running> {
       listen: { host, port, tls, allowInsecure },
       autoCreateTopics,
       allowedOrigins,
+      gateway,
       queues: gateway.queues,
       backup: (directory) => log.backup(directory),
     }).catch(async (error: unknown) => {
@@ -106,18 +108,25 @@ async function serve(options: ServeOptions): Promise<Running> {
 
 /** @param asked to listen, whether or not there is a route */
 async function openGateway(gateway: Gateway, resources: Resources, keys: ApiKeys, asked: boolean): Promise<void> {
-  for (const kind of ['upstream', 'api', 'route'] as const) {
+  for (const kind of ['plan', 'upstream', 'api', 'route'] as const) {
     for (const { name, spec } of resources.list(kind)) gateway.restore(kind, name, spec);
   }
   const handKeys = () => {
     gateway.useKeys(keys.hashed());
     gateway.useCertificates(certificateHolders(resources));
   };
+  const handPlans = () => {
+    const plans = resources.list('client').map(({ name, spec }): [string, unknown] => [name, spec['plan']]);
+    gateway.usePlans(new Map(plans.filter((pair): pair is [string, string] => typeof pair[1] === 'string')));
+  };
   keys.watch(handKeys);
   resources.onChange((kind) => {
-    if (kind === 'client') handKeys();
+    if (kind !== 'client') return;
+    handKeys();
+    handPlans();
   });
   handKeys();
+  handPlans();
   if (asked || gateway.hasRoutes) await gateway.start();
 }
 

@@ -39,6 +39,7 @@ export async function runCli(args: readonly string[], acts: Acts): Promise<void>
     deadCommand(),
     gatewayCommand(),
     keysCommand(),
+    gatewayCommand(),
     benchCommand(),
     ...storeCommands(acts),
     doctorCommand(),

@@ -12,6 +12,7 @@ import { KeyRing } from './proxy/api-key.ts';
 import { KeptPolicies } from './proxy/kept-policies.ts';
 import { type PolicyParts, routePolicies } from './proxy/route-policies.ts';
 import { Stats } from './proxy/stats.ts';
+import { Quotas } from './quotas/quota-policy.ts';
 import type { NamedRoute } from './table.ts';
 
 export class DeclarationCheck {
@@ -26,6 +27,7 @@ export class DeclarationCheck {
       keys: new KeyRing(systemClock),
       own: new OwnIssuer(systemClock),
       holders: new CertificateHolders(systemClock),
+      quotas: new Quotas(),
       stats: new Stats(),
       eager: true,
       counters: table,

@@ -19,6 +19,7 @@ import { DeclarationCheck } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { IdempotencyKeys } from './idempotency/keys.ts';
 import type { ApiSpec, ApiTarget } from './kinds/api-kind.ts';
+import type { PlanSpec, PlanTarget } from './kinds/plan-kind.ts';
 import type { RouteSpec, RouteTarget } from './kinds/route-kind.ts';
 import type { UpstreamSpec, UpstreamTarget } from './kinds/upstream-kind.ts';
 import { MainLink } from './link.ts';
@@ -27,7 +28,9 @@ import { Logins } from './login/logins.ts';
 import type { OwnIssuerState } from './policies/own-issuer.ts';
 import { SharedTable } from './policies/shared-table.ts';
 import { checkQueue, Queues } from './queued/queues.ts';
+import { type PastUsage, QuotaLedger, type QuotaUsage } from './quotas/ledger.ts';
 import { boundReceiveBuffers } from './receive-buffer.ts';
+import { ApiUsage, type UsageAnswer, type UsageQuestion } from './records/api-usage.ts';
 import { exportSettings, type OtlpOptions } from './records/export-settings.ts';
 import { RequestTopic } from './records/request-topic.ts';
 import { compileRewrite } from './route/rewrite.ts';
@@ -50,7 +53,7 @@ export interface GatewayOptions {
   readonly recordDays: number;
   /** The collector of spans; undefined: none. */
   readonly otlp: OtlpOptions | undefined;
-  /** Where they are kept. */
+  /** Where records of requests are kept, and what clients have used of their plans. */
   readonly log: Log;
   readonly groups: GroupCoordinator;
   readonly limits: Limits;
@@ -72,6 +75,8 @@ export class Gateway {
   readonly queues: Queues;
   readonly #idempotency: IdempotencyKeys;
   readonly #apis: ApiCatalogue;
+  readonly #ledger: QuotaLedger;
+  readonly #apiUsage: ApiUsage;
   #version = 0;
   #starting: Promise<ListenerThreads> | undefined;
   #port = 0;
@@ -86,6 +91,9 @@ export class Gateway {
     const metrics = new GatewayMetrics(options.metrics);
     const requests = new RequestTopic({ ...options, days: options.recordDays });
     this.#link.answer('records', (recorded) => requests.append(recorded).then(() => undefined));
+    this.#apiUsage = new ApiUsage(options);
+    this.#ledger = new QuotaLedger({ ...options, share: (share) => this.#link.share('quotas', share) });
+    this.#link.answer('quota', (question) => this.#ledger.extend(question));
     this.#link.hear('stats', (delta) => {
       metrics.add(delta);
       requests.lost(delta.lostRecords);
@@ -144,15 +152,19 @@ export class Gateway {
     },
   };
 
+  readonly plans: PlanTarget = {
+    apply: (name, spec) => this.#ledger.setPlan(name, spec),
+    remove: (name) => this.#ledger.setPlan(name, undefined),
+  };
+
   /** Takes over what was declared before; what no longer passes the checks is left out, and said so. */
-  restore(kind: 'route' | 'upstream' | 'api', name: string, spec: unknown): void {
+  restore(kind: 'route' | 'upstream' | 'api' | 'plan', name: string, spec: unknown): void {
     try {
-      if (kind === 'api') {
+      if (kind === 'plan') this.#ledger.setPlan(name, spec as PlanSpec);
+      else if (kind === 'api') {
         this.#apis.check(name, spec as ApiSpec, undefined);
         this.#apis.set(name, spec as ApiSpec);
-        return;
-      }
-      if (kind === 'route') {
+      } else if (kind === 'route') {
         this.#checkRoute(name, spec as RouteSpec);
         this.#routes.set(name, spec as RouteSpec);
       } else {
@@ -183,6 +195,21 @@ export class Gateway {
 
   useRevoked(revoked: readonly (readonly [jti: string, expiresMs: number])[]): void {
     this.#link.share('revoked', revoked);
+  }
+
+  /** @param clients names of clients and of their plans, of those that have one */
+  usePlans(clients: ReadonlyMap<string, string>): void {
+    this.#ledger.setClients(clients);
+  }
+
+  /** What a client has used of its plan, now and before. */
+  usage(client: string): { readonly quotas: readonly QuotaUsage[]; readonly past: readonly PastUsage[] } {
+    return { quotas: this.#ledger.usage(client), past: this.#ledger.past(client) };
+  }
+
+  /** Who calls which version of an API. @throws LIMIT_EXCEEDED */
+  apiUsage(question: UsageQuestion): Promise<UsageAnswer> {
+    return this.#apiUsage.read(question);
   }
 
   /** Begins to listen. @throws CONFIG_INVALID when the address cannot be bound */
@@ -279,6 +306,7 @@ export class Gateway {
     await Promise.all([threads?.close(shutdownMs), this.queues.close(shutdownMs)]);
     await this.#logins.close();
     await this.#idempotency.close();
+    await this.#ledger.close();
   }
 }
 

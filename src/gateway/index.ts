@@ -1,6 +1,7 @@
 /** The API gateway: routes and upstreams, served on listener threads of its own. */
 export { Gateway, type GatewayOptions } from './gateway.ts';
 export { apiKind } from './kinds/api-kind.ts';
+export { planKind } from './kinds/plan-kind.ts';
 export { routeKind } from './kinds/route-kind.ts';
 export { upstreamKind } from './kinds/upstream-kind.ts';
 export { compileRateLimits, rateLimitsSchema } from './policies/rate-limits.ts';

@@ -16,6 +16,7 @@ import type { OwnIssuerState } from './policies/own-issuer.ts';
 import type { StatsDelta } from './proxy/stats.ts';
 import type { Enqueued } from './queued/queues.ts';
 import type { QueuedStatus } from './queued/statuses.ts';
+import type { QuotaQuestion, QuotaShare } from './quotas/ledger.ts';
 import type { RecordedBatch } from './records/request-topic.ts';
 
 export interface Tells {
@@ -35,6 +36,8 @@ export interface Asks {
     readonly question: { readonly route: string; readonly id: string; readonly client: string | null };
     readonly answer: Omit<QueuedStatus, 'client'> | undefined;
   };
+  /** Whether there is a unit of a quota now. */
+  quota: { readonly question: QuotaQuestion; readonly answer: boolean };
 }
 
 export interface Shares {
@@ -46,6 +49,7 @@ export interface Shares {
   issuer: OwnIssuerState;
   /** Ids of tokens of this server that were revoked, and when they would have ended, in epoch milliseconds. */
   revoked: readonly (readonly [jti: string, expiresMs: number])[];
+  quotas: QuotaShare;
 }
 
 type Question<N extends keyof Asks> = Asks[N] extends { question: infer Q } ? Q : never;

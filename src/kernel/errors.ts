@@ -105,6 +105,7 @@ export const ERROR_TABLE = {
   // The gateway's policies
   ACCESS_DENIED: kind(403, false, 'What the caller is does not allow this request'),
   RATE_LIMITED: kind(429, true, 'More requests than the rate limit allows'),
+  QUOTA_EXCEEDED: kind(429, true, 'The requests of the plan are used for this period'),
   TOKEN_MISSING: kind(401, false, 'A bearer token is needed'),
   TOKEN_MALFORMED: kind(401, false, 'The bearer token is not a signed JWT that is read here'),
   TOKEN_ISSUER_UNKNOWN: kind(401, false, 'The issuer of the token is not trusted here'),

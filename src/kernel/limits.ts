@@ -136,6 +136,14 @@ export const DEFAULT_LIMITS = {
   accessRecordsPendingBytesMax: 8 * MIB,
   /** Spans of one gateway thread that wait for the collector; beyond it they are lost, and counted. */
   spansPendingMax: 8_192,
+  /** Quotas that are counted, one for each client and kind of period. */
+  quotaCellsMax: 30_000,
+  /** Units of a quota that are in the log and not used yet: what a crash may count too many. */
+  quotaLeaseMax: 1_000,
+  /** Records of requests that one question of usage looks at. */
+  usageRecordsMax: 5_000_000,
+  /** Rows of its answer: APIs, versions and clients. */
+  usageRowsMax: 10_000,
   /** What `sys.gateway.requests` keeps at most; the oldest records go first. */
   accessTopicBytesMax: 1024 * MIB,
   /** Requests of queued routes whose fate is remembered; beyond it the oldest that have ended are forgotten early. */

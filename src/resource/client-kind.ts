@@ -3,6 +3,7 @@
  * apart, see `api-keys.ts`.
  */
 import { z } from 'zod';
+import { SluiceError } from '#kernel';
 import type { ApiKeys } from './api-keys.ts';
 import type { Declared, Kind, Spec } from './document.ts';
 import { isScope } from './scope.ts';
@@ -60,6 +61,7 @@ const schema = z.strictObject({
     .min(1),
   description: z.string().max(1_000).optional(),
   disabled: z.boolean().default(false).describe('All its keys, secrets and tokens are refused'),
+  plan: z.string().max(249).optional().describe('How much it may call through the gateway'),
   expires_at: z.int().positive().optional().describe('Epoch milliseconds after which they are refused'),
   certificates: z.array(certificate).max(16).optional().describe('TLS certificates it shows to the gateway'),
   oauth: oauth.optional().describe('It may have access tokens from /oauth2/token'),
@@ -74,6 +76,12 @@ export function clientKind(keys: readonly ApiKeys[]): Kind {
     plural: 'clients',
     summary: 'A caller of the API, with scopes and keys',
     schema: schema as z.ZodType<Spec>,
+    check: (_name, spec, declared) => {
+      const plan = (spec as ClientSpec | undefined)?.plan;
+      if (plan !== undefined && declared.find('plan', plan) === undefined) {
+        throw new SluiceError('RESOURCE_INVALID', `plan: there is no plan ${plan}`, { field: 'plan' });
+      }
+    },
     remove: async (name) => {
       for (const ring of keys) await ring.revokeAll(name);
     },

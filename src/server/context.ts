@@ -22,6 +22,14 @@ export interface ServerSettings {
   readonly allowedOrigins: readonly string[];
 }
 
+/** What the gateway can be asked; `main.ts` puts it here, since the server does not know the gateway. */
+export interface GatewayReports {
+  /** What a client has used of its plan. */
+  usage(client: string): object;
+  /** Who calls which version of an API. @throws LIMIT_EXCEEDED */
+  apiUsage(question: { readonly api: string | undefined; readonly since: number }): Promise<object>;
+}
+
 export interface ServerContext {
   readonly log: Log;
   readonly groups: GroupCoordinator;
@@ -45,6 +53,8 @@ export interface ServerContext {
   readonly partitioner: Partitioner;
   readonly producers: ProducerRegistry;
   readonly streams: Streams;
+  /** Absent where there is no gateway. */
+  readonly gateway: GatewayReports | undefined;
   /** How the server itself is spoken to; a proxy before it may be spoken to otherwise. */
   readonly scheme: 'http' | 'https';
   /** Creates a topic with the default settings, as an applied resource; the one there is when it exists. */

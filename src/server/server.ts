@@ -10,9 +10,10 @@ import type { Processors } from '#processing';
 import type { ApiKeys, Resources } from '#resource';
 import type { SchemaRegistry } from '#schema';
 import { keyRing, type TokenReader } from './auth/principal.ts';
-import type { ServerContext, ServerSettings } from './context.ts';
+import type { GatewayReports, ServerContext, ServerSettings } from './context.ts';
 import { deadRoutes } from './dead/routes.ts';
 import { type GatewayQueues, queueRoutes } from './gateway/queue-routes.ts';
+import { gatewayRoutes } from './gateway/routes.ts';
 import { groupRoutes } from './groups/routes.ts';
 import { dispatch } from './http/dispatch.ts';
 import { createExchangeHost } from './http/host.ts';
@@ -61,6 +62,7 @@ export interface ServerOptions extends Partial<ServerSettings> {
   readonly listen: ListenOptions;
   /** Of the gateway, where there is one. */
   readonly queues?: GatewayQueues;
+  readonly gateway?: GatewayReports;
   /** Copies the store into a folder while it is in use. */
   readonly backup?: (directory: string) => Promise<void>;
 }
@@ -146,6 +148,7 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
       return log.topic(name);
     },
     queues: options.queues,
+    gateway: options.gateway,
     backup: options.backup,
     shutdown,
   };
@@ -166,6 +169,7 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...processorRoutes(context),
     ...deadRoutes(context),
     ...queueRoutes(context),
+    ...gatewayRoutes(context),
     ...backupRoutes(context),
     ...serviceRoutes(context, routes),
   ];

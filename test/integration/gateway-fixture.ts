@@ -143,11 +143,14 @@ export interface AccessRecord {
 }
 
 /** Everything recorded so far. */
-export async function recorded(server: { readonly url: string }): Promise<AccessRecord[]> {
+export async function recorded(
+  server: { readonly url: string },
+  headers: Record<string, string> = {},
+): Promise<AccessRecord[]> {
   const found: AccessRecord[] = [];
   for (let next = 0; ; ) {
     const place = `${server.url}/v1/topics/sys.gateway.requests/partitions/0/records?offset=${next}`;
-    const answer = await fetch(place);
+    const answer = await fetch(place, { headers });
     if (answer.status === 404) return found;
     const page = (await answer.json()) as { records: { value: AccessRecord }[]; next: number };
     if (page.records.length === 0) return found;
@@ -164,4 +167,27 @@ export async function atLeast(server: { readonly url: string }, count: number): 
     },
     { what: `${count} access records` },
   );
+}
+
+/** Declares clients and gives the key of each; the first one has to be an administrator, who declares the others. */
+export function clients({ url }: { readonly url: string }) {
+  let admin: string | undefined;
+  const headers = () => ({
+    'content-type': 'application/json',
+    ...(admin === undefined ? {} : { authorization: `Bearer ${admin}` }),
+  });
+  return {
+    headers,
+    issue: async (name: string, spec: object): Promise<string> => {
+      const put = await fetch(`${url}/v1/clients/${name}`, {
+        method: 'PUT',
+        headers: headers(),
+        body: JSON.stringify(spec),
+      });
+      if (!put.ok) throw new Error(await put.text());
+      const { key } = (await put.json()) as { key: string };
+      admin ??= key;
+      return key;
+    },
+  };
 }

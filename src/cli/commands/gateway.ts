@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { adminOf, globals } from '../connect.ts';
 import { print, printJson, table } from '../output.ts';
+import { quotaCommand, usageCommand } from './gateway-usage.ts';
 
 interface Queue {
   readonly route: string;
@@ -22,7 +23,7 @@ interface Queued {
 }
 
 export function gatewayCommand(): Command {
-  const gateway = new Command('gateway').description('queued routes of the API gateway');
+  const gateway = new Command('gateway').description('what the API gateway has queued and recorded');
   gateway
     .command('queues', { isDefault: true })
     .description('the queues of queued routes, and how far behind they are')
@@ -60,6 +61,8 @@ export function gatewayCommand(): Command {
       const tries = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
       await print(`${id} of route ${route}: ${state} after ${tries}${reason === null ? '' : `, ${reason}`}\n`);
     });
+  gateway.addCommand(usageCommand());
+  gateway.addCommand(quotaCommand());
   return gateway.addHelpText(
     'after',
     '\nExamples:\n  $ sluice gateway queues\n  $ sluice gateway pause hooks\n  $ sluice dead list sys.gateway.queue.hooks',

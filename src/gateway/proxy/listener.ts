@@ -17,6 +17,7 @@ import type { ThreadLink } from '../link.ts';
 import { CertificateHolders } from '../policies/certificates.ts';
 import { OwnIssuer } from '../policies/own-issuer.ts';
 import { SharedTable } from '../policies/shared-table.ts';
+import { Quotas } from '../quotas/quota-policy.ts';
 import { Recorder } from '../records/recorder.ts';
 import { SpanExporter } from '../records/span-exporter.ts';
 import type { GatewayTable, ListenerSettings } from '../table.ts';
@@ -84,6 +85,8 @@ export class Listener implements ListenerHost {
     const own = new OwnIssuer(this.clock);
     link.watch('issuer', (newest) => own.replace(newest));
     link.watch('revoked', (newest) => own.replaceRevoked(newest));
+    const quotas = new Quotas();
+    link.watch('quotas', (newest) => quotas.replace(newest));
     const { limits } = settings;
     this.#fetch = new GuardedFetch(limits);
     this.#parts = {
@@ -93,6 +96,7 @@ export class Listener implements ListenerHost {
       keys,
       own,
       holders,
+      quotas,
       kept: new KeptPolicies(),
       stats: this.stats,
       eager: false,

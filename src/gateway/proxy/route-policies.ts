@@ -3,8 +3,8 @@
  * in the kind `route`, and a file of its own.
  *
  *   head    networks · cors · sizes · limits that are `first` · key, certificate, jwt, introspection, login · limits
- *           · authorize · screening · validate
- *   body    signature, webhook · limits, authorize, where one of those two says who calls · inflating · structure · screening
+ *           · authorize · quotas · screening · validate
+ *   body    signature, webhook · limits, authorize, quotas, where one of those two says who calls · inflating · structure · screening
  *           · validate · idempotency · versions of an API · queue
  *
  *   answer  validate · response_fields · cors takes off what the upstream said of origins
@@ -37,6 +37,7 @@ import { compileTokens, type TokensSpec, tokensSchema } from '../policies/tokens
 import { compileWebhook } from '../policies/webhooks.ts';
 import type { Policy } from '../policy.ts';
 import { QueuedPolicy } from '../queued/policy.ts';
+import { QuotaPolicy, type Quotas } from '../quotas/quota-policy.ts';
 import { BodiesPolicy } from '../records/bodies.ts';
 import type { NamedRoute } from '../table.ts';
 import { ApiKeyPolicy, type KeyRing } from './api-key.ts';
@@ -53,6 +54,7 @@ export interface PolicyParts {
   readonly own: OwnIssuer;
   /** Clients with TLS certificates. */
   readonly holders: CertificateHolders;
+  readonly quotas: Quotas;
   readonly kept: KeptPolicies;
   readonly stats: Pick<Stats, 'found'>;
   /** All of a declaration is looked through, not only what is needed at once. */
@@ -156,6 +158,7 @@ function callerPolicies(route: NamedRoute, parts: PolicyParts, made: Making): (P
     made.policy('authorize', authorize && { authorize, path }, (declared) =>
       made.informed(compileAuthorize(declared.authorize, path)),
     ),
+    spec.auth === 'none' && spec.jwt === undefined ? undefined : new QuotaPolicy(parts),
   ];
 }
 

@@ -5,7 +5,7 @@
 import { type Counter, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
 import type { Log, Partition } from '#log';
 
-const REQUEST_TOPIC = 'sys.gateway.requests';
+export const REQUEST_TOPIC = 'sys.gateway.requests';
 
 /** What a listener thread hands over. */
 export interface RecordedBatch {
