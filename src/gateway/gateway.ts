@@ -15,6 +15,7 @@ import { type Clock, type Limits, type Logger, type Metrics, SluiceError } from 
 import type { GroupCoordinator, Log } from '#log';
 import type { CertificateHolder, HashedKey } from '#resource';
 import { ApiCatalogue } from './api/api-catalogue.ts';
+import { CaptureTopics } from './capture/capture-topics.ts';
 import { DeclarationCheck } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { IdempotencyKeys } from './idempotency/keys.ts';
@@ -77,6 +78,7 @@ export class Gateway {
   readonly #apis: ApiCatalogue;
   readonly #ledger: QuotaLedger;
   readonly #apiUsage: ApiUsage;
+  readonly #captures: CaptureTopics;
   #version = 0;
   #starting: Promise<ListenerThreads> | undefined;
   #port = 0;
@@ -102,6 +104,8 @@ export class Gateway {
     this.#link.answer('enqueue', (question) => this.queues.enqueue(question));
     this.#link.answer('queuedStatus', ({ route, id, client }) => this.queues.statusFor(route, id, client));
     this.#idempotency = new IdempotencyKeys(options.log, options.limits, options.clock, options.logger);
+    this.#captures = new CaptureTopics(options, (route) => this.#routes.get(route));
+    this.#link.answer('capture', (batch) => this.#captures.append(batch));
     this.#link.answer('reserveKey', (question) => this.#idempotency.reserve(question));
     this.#link.answer('keepAnswer', (answer) => this.#idempotency.keep(answer));
     this.#link.answer('endKey', (end) => this.#idempotency.end(end));
@@ -120,6 +124,7 @@ export class Gateway {
   readonly routes: RouteTarget = {
     apply: (name, spec) => {
       this.#checkRoute(name, spec);
+      this.#captures.declared(name);
       return this.#change(() => this.#routes.set(name, spec), true);
     },
     remove: (name) => this.#change(() => this.#routes.delete(name)),

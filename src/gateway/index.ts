@@ -1,4 +1,6 @@
 /** The API gateway: routes and upstreams, served on listener threads of its own. */
+export { type CapturedBody, type CapturedRequest, captureTopic, REDACTED } from './capture/captured-request.ts';
+export { type CompareRules, Comparison, type Difference } from './capture/compare.ts';
 export { Gateway, type GatewayOptions } from './gateway.ts';
 export { apiKind } from './kinds/api-kind.ts';
 export { planKind } from './kinds/plan-kind.ts';

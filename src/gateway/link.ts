@@ -10,6 +10,7 @@
 import type { TransferListItem } from 'node:worker_threads';
 import { asSluiceError, type ErrorCode, type ErrorDetails, SluiceError } from '#kernel';
 import type { CertificateHolder, HashedKey } from '#resource';
+import type { CapturedBatch } from './capture/capture-topics.ts';
 import type { KeptAnswer, KeyEnd, Reservation } from './idempotency/keys.ts';
 import type { LoginQuestion, LoginReply } from './login/question.ts';
 import type { OwnIssuerState } from './policies/own-issuer.ts';
@@ -31,6 +32,7 @@ export interface Asks {
   reserveKey: { readonly question: Reservation; readonly answer: Uint8Array | undefined };
   keepAnswer: { readonly question: KeptAnswer; readonly answer: undefined };
   endKey: { readonly question: KeyEnd; readonly answer: undefined };
+  capture: { readonly question: CapturedBatch; readonly answer: undefined };
   enqueue: { readonly question: Enqueued; readonly answer: undefined };
   queuedStatus: {
     readonly question: { readonly route: string; readonly id: string; readonly client: string | null };

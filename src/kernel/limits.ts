@@ -148,6 +148,8 @@ export const DEFAULT_LIMITS = {
   accessTopicBytesMax: 1024 * MIB,
   /** Requests of queued routes whose fate is remembered; beyond it the oldest that have ended are forgotten early. */
   queuedStatusesMax: 1_000_000,
+  /** Captures of a route on their way from one gateway thread to the log; beyond it they are lost, and counted. */
+  captureBytesPendingMax: 8 * MIB,
   /** Idempotency keys that are kept, over all routes; beyond it requests with new ones are refused with LIMIT_EXCEEDED. */
   idempotencyKeysMax: 100_000,
   /** Answers kept for them, all together; the same beyond it. */

@@ -1,7 +1,8 @@
-/** `sluice gateway`: queued routes. */
+/** `sluice gateway`: queued routes, captures and their replay. */
 import { Command } from 'commander';
 import { adminOf, globals } from '../connect.ts';
 import { print, printJson, table } from '../output.ts';
+import { captureCommand, replayCommand } from './gateway-replay.ts';
 import { quotaCommand, usageCommand } from './gateway-usage.ts';
 
 interface Queue {
@@ -23,7 +24,7 @@ interface Queued {
 }
 
 export function gatewayCommand(): Command {
-  const gateway = new Command('gateway').description('what the API gateway has queued and recorded');
+  const gateway = new Command('gateway').description('what the API gateway queues, records and captures');
   gateway
     .command('queues', { isDefault: true })
     .description('the queues of queued routes, and how far behind they are')
@@ -63,8 +64,11 @@ export function gatewayCommand(): Command {
     });
   gateway.addCommand(usageCommand());
   gateway.addCommand(quotaCommand());
+  gateway.addCommand(captureCommand());
+  gateway.addCommand(replayCommand());
   return gateway.addHelpText(
     'after',
-    '\nExamples:\n  $ sluice gateway queues\n  $ sluice gateway pause hooks\n  $ sluice dead list sys.gateway.queue.hooks',
+    '\nExamples:\n  $ sluice gateway queues\n  $ sluice gateway pause hooks\n  $ sluice dead list sys.gateway.queue.hooks' +
+      '\n  $ sluice gateway capture shop --minutes 10\n  $ sluice gateway replay --route shop --to http://127.0.0.1:3001',
   );
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Kind, Spec } from '#resource';
+import { captureSchema } from '../capture/schema.ts';
 import { idempotencySchema } from '../idempotency/schema.ts';
 import { loginSchema } from '../login/spec.ts';
 import { validationSchema } from '../openapi/validation.ts';
@@ -96,6 +97,7 @@ const schema = z.strictObject({
   idempotency: idempotencySchema
     .optional()
     .describe('Unsafe requests with an Idempotency-Key reach the upstream once, and are answered the same again'),
+  capture: captureSchema.optional().describe('Requests and answers are kept in the log, to be replayed and compared'),
   queue: queueSchema.optional().describe('Unsafe requests are kept in the log, answered with 202, and delivered later'),
   description: z.string().max(1_000).optional(),
 });

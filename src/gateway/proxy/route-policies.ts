@@ -14,6 +14,7 @@
 import { type Clock, type Limits, SluiceError } from '#kernel';
 import type { CompiledApi } from '../api/compiled-api.ts';
 import { versionPolicies } from '../api/version-policy.ts';
+import { CapturePolicy } from '../capture/policy.ts';
 import { DocsPolicy, isDocsRoute } from '../docs/docs-policy.ts';
 import { IdempotencyPolicy } from '../idempotency/policy.ts';
 import type { ThreadLink } from '../link.ts';
@@ -144,6 +145,7 @@ function callerPolicies(route: NamedRoute, parts: PolicyParts, made: Making): (P
   return [
     made.policy('rate_limits', first, limit),
     spec.access_log?.enabled && spec.access_log.bodies ? new BodiesPolicy(spec.access_log.bodies) : undefined,
+    spec.capture && new CapturePolicy(name, spec.capture, parts.link, clock, limits.captureBytesPendingMax),
     // Tokens of this server are as good as keys.
     spec.auth === 'key' ? new ApiKeyPolicy(parts.keys, tokens(OWN_TOKENS)) : undefined,
     spec.auth === 'certificate' ? new CertificatePolicy(parts.holders) : undefined,

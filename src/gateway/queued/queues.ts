@@ -176,8 +176,12 @@ export class Queues {
 
 /** @throws RESOURCE_INVALID */
 export function checkQueue(name: string, spec: RouteSpec): void {
-  if (spec.queue === undefined || name.length <= ROUTE_NAME_MAX) return;
-  throw new SluiceError('RESOURCE_INVALID', `a route with a queue has a name of at most ${ROUTE_NAME_MAX} characters`, {
-    field: 'name',
-  });
+  if ((spec.queue ?? spec.capture) === undefined || name.length <= ROUTE_NAME_MAX) return;
+  throw new SluiceError(
+    'RESOURCE_INVALID',
+    `a route with queue or capture has a name of at most ${ROUTE_NAME_MAX} characters`,
+    {
+      field: 'name',
+    },
+  );
 }
