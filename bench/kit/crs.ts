@@ -17,6 +17,7 @@ export interface CrsCase {
    * one by our reading (only cases that were caught were read).
    */
   readonly attackElsewhere: 'listed' | 'read' | undefined;
+  readonly method: string;
   readonly request: Screened;
   readonly body: Buffer;
 }
@@ -40,13 +41,14 @@ export function crsCases(root: string): CrsCase[] {
     .map((line) => toCase(JSON.parse(line) as Line));
 }
 
-function toCase({ id, g, k, also, u, h, b }: Line): CrsCase {
+function toCase({ id, g, k, also, m, u, h, b }: Line): CrsCase {
   const at = u.indexOf('?');
   return {
     id,
     category: g,
     attack: k === 'attack',
     attackElsewhere: also === undefined ? undefined : also === 1 ? 'listed' : 'read',
+    method: m,
     body: Buffer.from(b ?? ''),
     request: {
       path: at < 0 ? u : u.slice(0, at),

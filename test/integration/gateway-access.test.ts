@@ -1,5 +1,6 @@
 /** Who may call through the gateway, where it may go, WebSockets, and the way down. */
 
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -42,6 +43,17 @@ describe('a route with keys', () => {
       expect(seen['x-sluice-client']).toBe('caller');
       expect([seen['x-api-key'], seen['authorization']]).toEqual([undefined, undefined]);
     }
+    const expired = await fetch(`${url}/v1/clients/caller/keys`, {
+      method: 'POST',
+      headers: { ...json, authorization: `Bearer ${admin}` },
+      body: JSON.stringify({ expires_at: 1 }),
+    });
+    const { key: old } = (await expired.json()) as { key: string };
+    // Neither whether a key was ever good, nor what is wrong with it, can be told from the answer.
+    await waitFor(async () => (await gateway.get('/x', { 'x-api-key': old })).status === 401, { what: 'the key' });
+    expect(await problemOf(await gateway.get('/x', { 'x-api-key': old }))).toEqual(
+      await problemOf(await gateway.get('/x', { 'x-api-key': wrong })),
+    );
     await fetch(`${url}/v1/clients/caller`, { method: 'DELETE', headers: { authorization: `Bearer ${admin}` } });
     await waitFor(async () => (await gateway.get('/x', { 'x-api-key': caller })).status === 401, {
       what: 'the key to go',
@@ -120,6 +132,26 @@ describe('a WebSocket', () => {
     for (const one of upstream.sockets.clients) one.close(4_321, 'enough');
     const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
     expect([code, String(reason)]).toEqual([4_321, 'enough']);
+  });
+
+  test('is held to policies that wait for a body, as any request', async () => {
+    const upstream = await echo();
+    const gateway = await startGateway();
+    const secret = Buffer.alloc(24, 7);
+    const webhook = { secrets: [secret.toString('base64')] };
+    await gateway.serve([upstream.port], {}, { websocket: true, webhook });
+    const url = `${gateway.url.replace('http', 'ws')}/chat`;
+    const unsigned = new WebSocket(url);
+    unsigned.on('error', () => undefined);
+    const [, response] = (await once(unsigned, 'unexpected-response')) as [unknown, { statusCode: number }];
+    expect(response.statusCode).toBe(401);
+    unsigned.terminate();
+    const at = Math.floor(Date.now() / 1000);
+    const signature = createHmac('sha256', secret).update(`one.${at}.`).digest('base64');
+    const headers = { 'webhook-id': 'one', 'webhook-timestamp': String(at), 'webhook-signature': `v1,${signature}` };
+    const signed = new WebSocket(url, { headers });
+    await once(signed, 'open');
+    signed.close();
   });
 
   test('is refused where the route takes none', async () => {
