@@ -195,12 +195,18 @@ test('who still calls which version, and with which deprecated field, is in the 
     body: JSON.stringify({ ...BODIES['1'], coupon: 'X' }),
   });
   await shop.get('/v3/shop/purchases/7');
-  const records = `${shop.server.url}/v1/topics/sys.gateway.requests/partitions/0/records?offset=0`;
-  const notes = await waitFor(
+  const notes: unknown[] = [];
+  let next = 0;
+  await waitFor(
     async () => {
-      const page = (await (await fetch(records)).json()) as { records?: { value: { notes?: object } }[] };
-      const found = (page.records ?? []).map(({ value }) => value.notes);
-      return found.length >= 2 ? found : undefined;
+      const place = `/v1/topics/sys.gateway.requests/partitions/0/records?offset=${next}`;
+      const answer = await fetch(shop.server.url + place);
+      if (!answer.ok) return false;
+      const page = (await answer.json()) as { records: { value: { notes?: object } }[]; next: number };
+      // A page ends with its batch, of which each listener thread makes its own.
+      notes.push(...page.records.map(({ value }) => value.notes));
+      next = page.next;
+      return notes.length >= 2;
     },
     { what: 'two records' },
   );
