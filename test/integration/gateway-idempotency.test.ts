@@ -288,21 +288,3 @@ describe('a kill', () => {
     expect(upstream.seen).toEqual(['done', 'held', 'held']);
   });
 });
-
-test('a queued route takes a request with one key once', async () => {
-  const upstream = await orders();
-  const gateway = await startGateway();
-  await gateway.serve([upstream.port], {}, { ...spec({}), queue: {} });
-  const post = () => fetch(`${gateway.url}/orders`, { method: 'POST', body: 'a', headers: { 'idempotency-key': 'k' } });
-  const [first, again] = [await post(), await post()];
-  expect([first.status, again.status]).toEqual([202, 202]);
-  expect(again.headers.get('location')).toBe(first.headers.get('location'));
-  await waitFor(
-    async () => {
-      const asked = await fetch(`${gateway.url}${first.headers.get('location')}`);
-      return ((await asked.json()) as { state: string }).state === 'delivered';
-    },
-    { what: 'the delivery' },
-  );
-  expect(upstream.seen).toEqual(['a']);
-});

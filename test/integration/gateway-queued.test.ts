@@ -250,6 +250,16 @@ describe('a queued route', () => {
     expect(await problemOf(posted)).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });
   });
 
+  test('takes a request with one Idempotency-Key once, and hands the key on', async () => {
+    const gateway = await queued(undefined, {}, { idempotency: {} });
+    const post = () => gateway.post('/hooks/x', 'a', { 'idempotency-key': 'k' });
+    const [first, again] = [await post(), await post()];
+    expect([first.status, again.status, again.headers.get('idempotent-replayed')]).toEqual([202, 202, 'true']);
+    expect(again.headers.get('location')).toBe(first.headers.get('location'));
+    await waitFor(async () => (await gateway.statusOf(first))['state'] === 'delivered', { what: 'the delivery' });
+    expect(gateway.upstream.seen.map(({ headers }) => headers['idempotency-key'])).toEqual(['k']);
+  });
+
   test('refuses a body that is longer than it keeps', async () => {
     const gateway = await queued(undefined, { body_bytes_max: 1_000 });
     expect(await problemOf(await gateway.post('/hooks/x', 'x'.repeat(1_001)))).toMatchObject({

@@ -116,7 +116,7 @@ export class IdempotencyPolicy implements Policy {
 }
 
 /** Undefined where there is none. */
-export function readKey(headers: readonly string[]): string | undefined | SluiceError {
+function readKey(headers: readonly string[]): string | undefined | SluiceError {
   let text: string | undefined;
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i] !== HEADER) continue;
