@@ -146,7 +146,7 @@ export const ERROR_TABLE = {
   IDEMPOTENCY_KEY_INVALID: kind(400, false, 'The Idempotency-Key is not one'),
   IDEMPOTENCY_KEY_REUSED: kind(422, false, 'The Idempotency-Key was used for another request'),
   IDEMPOTENCY_UNDER_WAY: kind(409, true, 'The request with this Idempotency-Key is under way'),
-  IDEMPOTENCY_UNANSWERABLE: kind(409, false, 'The request was sent before, and its answer is not known'),
+  IDEMPOTENCY_UNANSWERED: kind(409, false, 'The request was sent before, and its answer is not known'),
   QUEUE_FULL: kind(503, true, 'The queue of the route holds as many requests as it may'),
   // The store and the process
   LIMIT_EXCEEDED: kind(429, true, 'A limit of this server is reached'),

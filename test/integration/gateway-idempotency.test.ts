@@ -156,7 +156,7 @@ describe('a route with idempotency', () => {
       const again = await problemOf(await settled(() => gateway.post(body, body)));
       expect(again).toMatchObject({
         status: 409,
-        code: 'IDEMPOTENCY_UNANSWERABLE',
+        code: 'IDEMPOTENCY_UNANSWERED',
         reason: 'answer_not_kept',
         answer_status: 200,
       });
@@ -165,7 +165,7 @@ describe('a route with idempotency', () => {
     const cut = await problemOf(await settled(() => gateway.post('cut', 'cut')));
     expect(cut).toMatchObject({
       status: 409,
-      code: 'IDEMPOTENCY_UNANSWERABLE',
+      code: 'IDEMPOTENCY_UNANSWERED',
       reason: 'interrupted',
       retryable: false,
     });
@@ -275,7 +275,7 @@ describe('a kill', () => {
     const { post, upstream } = await killed('refuse');
     expect(await problemOf(await post('held'))).toMatchObject({
       status: 409,
-      code: 'IDEMPOTENCY_UNANSWERABLE',
+      code: 'IDEMPOTENCY_UNANSWERED',
       reason: 'interrupted',
     });
     expect(upstream.seen).toEqual(['done', 'held']);

@@ -91,7 +91,7 @@ export class IdempotencyKeys {
 
   /**
    * The answer that is kept, or undefined: the key is reserved, durably, for whoever asked.
-   * @throws IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_UNDER_WAY, IDEMPOTENCY_UNANSWERABLE, LIMIT_EXCEEDED, and as `Log.commit`
+   * @throws IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_UNDER_WAY, IDEMPOTENCY_UNANSWERED, LIMIT_EXCEEDED, and as `Log.commit`
    */
   async reserve({ place, fingerprint, ttlMs, repeat }: Reservation): Promise<Uint8Array | undefined> {
     const known = this.#current(place);
@@ -221,10 +221,10 @@ function checkSame({ fingerprint, state }: Entry, its: string): void {
 function unanswerable({ status }: Entry): SluiceError {
   if (status === 0) {
     const why = 'the request was interrupted; whether the upstream did it is not known';
-    return new SluiceError('IDEMPOTENCY_UNANSWERABLE', why, { reason: 'interrupted' });
+    return new SluiceError('IDEMPOTENCY_UNANSWERED', why, { reason: 'interrupted' });
   }
   const why = `the request was answered with ${status}, and that answer was too long to be kept`;
-  return new SluiceError('IDEMPOTENCY_UNANSWERABLE', why, { reason: 'answer_not_kept', answer_status: status });
+  return new SluiceError('IDEMPOTENCY_UNANSWERED', why, { reason: 'answer_not_kept', answer_status: status });
 }
 
 function change(place: string, entry: Entry): StateChange {
