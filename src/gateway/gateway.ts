@@ -109,6 +109,7 @@ export class Gateway {
     this.#link.answer('reserveKey', (question) => this.#idempotency.reserve(question));
     this.#link.answer('keepAnswer', (answer) => this.#idempotency.keep(answer));
     this.#link.answer('endKey', (end) => this.#idempotency.end(end));
+    this.#link.hear('state', (state) => metrics.note(state));
     this.#link.hear('fault', ({ message, stack }) => {
       options.logger.error({ stack }, `the gateway met an unexpected error: ${message}`);
     });

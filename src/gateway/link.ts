@@ -14,7 +14,7 @@ import type { CapturedBatch } from './capture/capture-topics.ts';
 import type { KeptAnswer, KeyEnd, Reservation } from './idempotency/keys.ts';
 import type { LoginQuestion, LoginReply } from './login/question.ts';
 import type { OwnIssuerState } from './policies/own-issuer.ts';
-import type { StatsDelta } from './proxy/stats.ts';
+import type { StatsDelta, ThreadState } from './proxy/stats.ts';
 import type { Enqueued } from './queued/queues.ts';
 import type { QueuedStatus } from './queued/statuses.ts';
 import type { QuotaQuestion, QuotaShare } from './quotas/ledger.ts';
@@ -22,6 +22,7 @@ import type { RecordedBatch } from './records/request-topic.ts';
 
 export interface Tells {
   stats: StatsDelta;
+  state: ThreadState;
   fault: { readonly message: string; readonly stack: string };
 }
 

@@ -25,9 +25,12 @@ export function requestEnded(
   ending: Ending,
 ): void {
   const elapsedMs = host.clock.monotonic() - startedAt;
+  if (ending.upstream !== undefined && ending.upstreamMs !== undefined) {
+    host.stats.answered(ending.upstream, ending.upstreamMs);
+  }
   if (live === undefined) host.stats.refused();
   // Of a WebSocket it is the time until it was open that tells how quick the gateway is.
-  else live.stats.ended(ending.status, ending.status === SWITCHED ? (ending.upstreamMs ?? 0) : elapsedMs);
+  else live.stats.ended(ending, ending.status === SWITCHED ? (ending.upstreamMs ?? 0) : elapsedMs);
   const enders = live?.plan.enders ?? [];
   const recorded = host.recorder !== undefined && (live === undefined || live.accessLog !== undefined);
   const traced = host.spans !== undefined && head.trace.sampled;

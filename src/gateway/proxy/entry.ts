@@ -21,7 +21,12 @@ process.on('uncaughtException', fault);
 process.on('unhandledRejection', fault);
 
 const listener = new Listener(workerData as ListenerSettings, link);
+let told = '';
 const tellStats = () => {
+  const state = listener.state();
+  const text = JSON.stringify(state);
+  if (text !== told) link.tell('state', state);
+  told = text;
   const delta = listener.stats.take();
   if (delta !== undefined) link.tell('stats', delta);
 };

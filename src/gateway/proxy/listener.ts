@@ -12,6 +12,7 @@ import '#http1';
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import * as native from 'uWebSockets.js';
 import type { BlockList } from 'node:net';
+import { threadId } from 'node:worker_threads';
 import { type Clock, systemClock } from '#kernel';
 import type { ThreadLink } from '../link.ts';
 import { CertificateHolders } from '../policies/certificates.ts';
@@ -29,7 +30,7 @@ import { HeldBytes } from './held-bytes.ts';
 import { KeptPolicies } from './kept-policies.ts';
 import { type ListenerHost, LiveTable } from './live-table.ts';
 import type { PolicyParts } from './route-policies.ts';
-import { Stats } from './stats.ts';
+import { Stats, type TargetState, type ThreadState } from './stats.ts';
 import { type Tunnel, type TunnelData, upgrade } from './tunnel.ts';
 import { Watch } from './watch.ts';
 
@@ -155,6 +156,24 @@ export class Listener implements ListenerHost {
 
   count(change: 1 | -1): void {
     this.#underWay += change;
+  }
+
+  /** As it is at the moment. */
+  state(): ThreadState {
+    const targets: TargetState[] = [];
+    for (const upstream of this.table.upstreams().values()) {
+      for (const target of upstream.targets) {
+        targets.push({
+          upstream: upstream.name,
+          target: target.url,
+          inFlight: target.inFlight,
+          available: upstream.available(target),
+          breakerOpen: target.breaker.open,
+          ejections: target.breaker.ejections,
+        });
+      }
+    }
+    return { thread: threadId, requests: this.#underWay, webSockets: this.#tunnels.size, targets };
   }
 
   apply(table: GatewayTable): void {

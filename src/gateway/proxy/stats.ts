@@ -3,6 +3,7 @@
  * alone has the metrics.
  */
 import { Histogram, LATENCY_BOUNDS_S } from '#kernel';
+import type { Outcome } from '../policy.ts';
 
 export interface RouteDelta {
   /** Requests by class of status; 0: the client went away. */
@@ -10,10 +11,40 @@ export interface RouteDelta {
   readonly counts: readonly number[];
   readonly sum: number;
   readonly count: number;
+  /** Answers with an error of the gateway's own, by its code. */
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly requestBytes: number;
+  readonly answerBytes: number;
+}
+
+/** How quickly upstreams began to answer. */
+export interface UpstreamDelta {
+  readonly counts: readonly number[];
+  readonly sum: number;
+  readonly count: number;
+}
+
+/** How a thread is at the moment. */
+export interface ThreadState {
+  readonly thread: number;
+  readonly requests: number;
+  readonly webSockets: number;
+  readonly targets: readonly TargetState[];
+}
+
+export interface TargetState {
+  readonly upstream: string;
+  readonly target: string;
+  readonly inFlight: number;
+  readonly available: boolean;
+  readonly breakerOpen: boolean;
+  /** How often its breaker has opened since the thread began. */
+  readonly ejections: number;
 }
 
 export interface StatsDelta {
   readonly routes: Readonly<Record<string, RouteDelta>>;
+  readonly upstreams: Readonly<Record<string, UpstreamDelta>>;
   /** By upstream and target, a line break between. */
   readonly failures: Readonly<Record<string, number>>;
   readonly retries: Readonly<Record<string, number>>;
@@ -29,23 +60,43 @@ export interface StatsDelta {
   readonly lostSpans: number;
 }
 
+/** What of the end of a request is counted. */
+export type EndedRequest = Pick<Outcome, 'status' | 'code' | 'requestBytes' | 'answerBytes'>;
+
 export class RouteStats {
   #classes: Record<string, number> = {};
   #seconds = new Histogram(LATENCY_BOUNDS_S);
+  #refusals: Record<string, number> = {};
+  #requestBytes = 0;
+  #answerBytes = 0;
 
-  /** @param status 0 when the client went away first */
-  ended(status: number, elapsedMs: number): void {
+  /** @param outcome its status is 0 when the client went away first @param elapsedMs until it was served */
+  ended({ status, code, requestBytes, answerBytes }: EndedRequest, elapsedMs: number): void {
     const name = status === 0 ? 'aborted' : `${Math.floor(status / 100)}xx`;
     this.#classes[name] = (this.#classes[name] ?? 0) + 1;
     this.#seconds.observe(elapsedMs / 1000);
+    this.#requestBytes += requestBytes;
+    this.#answerBytes += answerBytes;
+    if (code !== undefined) this.#refusals[code] = (this.#refusals[code] ?? 0) + 1;
   }
 
   /** Undefined when nothing happened. */
   take(): RouteDelta | undefined {
     const { counts, sum, count } = this.#seconds;
     if (count === 0) return undefined;
-    const delta = { classes: this.#classes, counts, sum, count };
+    const delta = {
+      classes: this.#classes,
+      counts,
+      sum,
+      count,
+      refusals: this.#refusals,
+      requestBytes: this.#requestBytes,
+      answerBytes: this.#answerBytes,
+    };
     this.#classes = {};
+    this.#refusals = {};
+    this.#requestBytes = 0;
+    this.#answerBytes = 0;
     this.#seconds = new Histogram(LATENCY_BOUNDS_S);
     return delta;
   }
@@ -53,6 +104,7 @@ export class RouteStats {
 
 export class Stats {
   readonly #routes = new Map<string, RouteStats>();
+  #upstreams = new Map<string, Histogram>();
   #failures: Record<string, number> = {};
   #retries: Record<string, number> = {};
   #findings: Record<string, number> = {};
@@ -67,6 +119,17 @@ export class Stats {
     const stats = this.#routes.get(name) ?? new RouteStats();
     this.#routes.set(name, stats);
     return stats;
+  }
+
+  /** An upstream began to answer. */
+  answered(upstream: string, afterMs: number): void {
+    let seconds = this.#upstreams.get(upstream);
+    if (seconds === undefined) {
+      seconds = new Histogram(LATENCY_BOUNDS_S);
+      this.#upstreams.set(upstream, seconds);
+    }
+    seconds.observe(afterMs / 1000);
+    this.#dirty = true;
   }
 
   failed(upstream: string, target: string): void {
@@ -126,6 +189,9 @@ export class Stats {
     if (!some) return undefined;
     const delta = {
       routes,
+      upstreams: Object.fromEntries(
+        [...this.#upstreams].map(([name, { counts, sum, count }]) => [name, { counts, sum, count }]),
+      ),
       failures: this.#failures,
       retries: this.#retries,
       findings: this.#findings,
@@ -135,6 +201,7 @@ export class Stats {
       exportedSpans: this.#exportedSpans,
       lostSpans: this.#lostSpans,
     };
+    this.#upstreams = new Map();
     this.#findings = {};
     this.#failures = {};
     this.#retries = {};

@@ -130,7 +130,9 @@ export class ApiUsage {
         count.complete = false;
         return;
       }
-      row = { api: String(api), version: String(version), client, requests: 0, last_at: 0, deprecated_fields: {} };
+      // Callers choose names of fields, so nothing may be inherited.
+      const none = Object.create(null) as Record<string, number>;
+      row = { api: String(api), version: String(version), client, requests: 0, last_at: 0, deprecated_fields: none };
       rows.set(key, row);
     }
     // A share of nothing is of failures alone, which are all there.
@@ -138,10 +140,10 @@ export class ApiUsage {
     row.requests += weight;
     row.last_at = Math.max(row.last_at, at);
     if (typeof fields !== 'string') return;
-    for (const field of fields.split(/[ ,]+/)) {
-      const known = Object.hasOwn(row.deprecated_fields, field);
-      if (field === '' || (!known && Object.keys(row.deprecated_fields).length === FIELDS_MAX)) continue;
-      row.deprecated_fields[field] = (known ? (row.deprecated_fields[field] as number) : 0) + weight;
+    for (const field of fields.split(' ')) {
+      const known = row.deprecated_fields[field];
+      if (known === undefined && Object.keys(row.deprecated_fields).length === FIELDS_MAX) continue;
+      row.deprecated_fields[field] = (known ?? 0) + weight;
     }
   }
 }

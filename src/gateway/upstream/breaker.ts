@@ -19,6 +19,8 @@ export class Breaker {
   #opened = 0;
   #openUntil = 0;
   #trial = false;
+  /** How often it has opened, trials that failed included. */
+  ejections = 0;
   /** When it was let back; for slow start. */
   recoveredAt = Number.NEGATIVE_INFINITY;
 
@@ -58,6 +60,7 @@ export class Breaker {
     if (this.#opened === 0 && this.#failures < settings.failures) return;
     this.#openUntil = now + Math.min(settings.open_ms * 2 ** Math.min(this.#opened, 30), settings.open_ms_max);
     this.#opened++;
+    this.ejections++;
   }
 }
 

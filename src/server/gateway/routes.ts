@@ -68,7 +68,7 @@ function apiUsageRoute({ clock, gateway }: ServerContext): Route {
     tag: 'Gateway',
     summary: 'Who calls which version of an API, and which deprecated field, from the records of requests',
     access: 'observe',
-    query: z.object({
+    query: z.strictObject({
       api: z.string().max(249).optional(),
       since: z
         .string()
