@@ -2,7 +2,8 @@
  * Who still calls which version of an API, and which deprecated field: read from the records of requests, where the policy
  * of versions noted `api`, `version` and `deprecated_fields` (names with spaces between).
  *
- * It reads every record since the time asked for, about a million a second, in slices between which the log has its turn.
+ * It reads every record since the time asked for, a hundred thousand a second or more, in slices between which the log
+ * has its turn.
  * Bounded: by records (`usageRecordsMax`), by rows (`usageRowsMax`), and to one at a time. Called by the gateway.
  */
 import { setImmediate } from 'node:timers/promises';

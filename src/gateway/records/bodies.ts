@@ -1,6 +1,6 @@
 /**
- * Bodies in access records, where a route wants them: gathered by a policy of its own, which stands before all others, so
- * that it has the request as the caller sent it and the answer as the caller gets it. Values that are to be left out are
+ * Bodies in access records, where a route wants them: gathered by a policy that stands before those that look into bodies,
+ * so that it has the request as the caller sent it and the answer as the caller gets it. Values that are to be left out are
  * left out here, before anything is written.
  */
 import type { AnswerStep, BodyStep, GatewayRequest, Policy, WholeAnswer } from '../policy.ts';
