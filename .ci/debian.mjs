@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-const packageOf = { strace: 'strace', mount: 'mount', 'mkfs.ext4': 'e2fsprogs', wrk: 'wrk' };
+const packageOf = { strace: 'strace', mount: 'mount', 'mkfs.ext4': 'e2fsprogs', wrk: 'wrk', nginx: 'nginx-light' };
 const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
 const present = (command) => folders.some((folder) => existsSync(join(folder, command)));
 const missing = () => Object.keys(packageOf).filter((command) => !present(command));

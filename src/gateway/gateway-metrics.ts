@@ -92,7 +92,7 @@ export class GatewayMetrics {
   }
 
   add(delta: StatsDelta): void {
-    const { routes, upstreams, failures, retries, findings, refused, full, exportedSpans, lostSpans } = delta;
+    const { routes, upstreams, failures, retries, findings, shadowed, refused, full, exportedSpans, lostSpans } = delta;
     this.#refused.add(refused);
     this.#full.add(full);
     this.#exportedSpans.add(exportedSpans);
@@ -106,6 +106,11 @@ export class GatewayMetrics {
       const [upstream = '', target = ''] = key.split('\n');
       const help = 'Attempts that failed, by upstream and target';
       this.#metrics.counter('sluice_gateway_upstream_failures_total', help, { upstream, target }).add(number);
+    }
+    for (const [key, number] of Object.entries(shadowed)) {
+      const [route = '', outcome = ''] = key.split('\n');
+      const help = 'Copies of requests for a shadow upstream, by route and what became of them';
+      this.#metrics.counter('sluice_gateway_shadow_total', help, { route, outcome }).add(number);
     }
     for (const [key, number] of Object.entries(findings)) {
       const [policy = '', route = '', outcome = ''] = key.split('\n');

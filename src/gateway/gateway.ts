@@ -137,8 +137,8 @@ export class Gateway {
       await this.#change(() => this.#upstreams.set(name, spec));
     },
     remove: async (name) => {
-      for (const [route, { upstream, canary }] of this.#routes) {
-        if (upstream === name || canary?.upstream === name) {
+      for (const [route, { upstream, canary, shadow }] of this.#routes) {
+        if (upstream === name || canary?.upstream === name || shadow?.upstream === name) {
           throw new SluiceError('RESOURCE_IN_USE', `route ${route} goes to upstream ${name}`, { route });
         }
       }
@@ -282,7 +282,7 @@ export class Gateway {
 
   /** @throws RESOURCE_INVALID */
   #checkRoute(name: string, spec: RouteSpec): void {
-    for (const upstream of [spec.upstream, spec.canary?.upstream]) {
+    for (const upstream of [spec.upstream, spec.canary?.upstream, spec.shadow?.upstream]) {
       if (upstream !== undefined && !this.#upstreams.has(upstream)) {
         throw new SluiceError('RESOURCE_INVALID', `there is no upstream ${upstream}`, { field: 'upstream' });
       }

@@ -130,6 +130,8 @@ export const DEFAULT_LIMITS = {
   gatewayReceiveBytes: 192 * KIB,
   /** Request bodies gathered and answers collected on one gateway thread, all together; beyond it GATEWAY_FULL. */
   gatewayHeldBytesMax: 128 * MIB,
+  /** Copies of requests under way to shadow upstreams, from one gateway thread; beyond it they are left out. */
+  shadowRequestsMax: 256,
   /** The rest of a request that was answered early is read and dropped up to this; with more the connection is closed. */
   gatewayDiscardBytesMax: 64 * MIB,
   /** Access records of one gateway thread on their way to the log; beyond it they are lost, and counted. */

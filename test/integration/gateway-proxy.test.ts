@@ -157,6 +157,22 @@ describe('an answer', () => {
     }
   });
 
+  test('comes without the interim answers before it and the trailers behind it', async () => {
+    const gateway = await behind((_, response) => {
+      response.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' });
+      response.writeHead(200, { trailer: 'x-sum', 'transfer-encoding': 'chunked' });
+      response.write('body');
+      response.addTrailers({ 'x-sum': '1' });
+      response.end();
+    });
+    const { answers } = await raw(gateway.port, ['GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'], 1);
+    expect(answers.map(({ status, headers }) => [status, headers['link'], headers['trailer']])).toEqual([
+      [200, undefined, undefined],
+    ]);
+    const answer = await gateway.get('/x');
+    expect([answer.status, await answer.text()]).toEqual([200, 'body']);
+  });
+
   test('to HEAD, of 204 and of 304 has no body, and redirects are not followed', async () => {
     const gateway = await behind((request, response) => {
       const status = Number(request.url?.slice(1));

@@ -58,6 +58,13 @@ const schema = z.strictObject({
       header: z.strictObject({ name: headerName, value: text }).optional().describe('And those that have this'),
     })
     .optional(),
+  shadow: z
+    .strictObject({
+      upstream: upstreamName,
+      percent: z.number().min(0).max(100).default(100).describe('This share of the requests is copied'),
+    })
+    .optional()
+    .describe('Copies go there too, and their answers to nobody; bodies over 64 KB are not copied'),
   rewrite: z
     .string()
     .max(1_000)

@@ -101,6 +101,13 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   passed(): void {
     this.#upstreamName = chooseUpstream(this.#head);
     this.#try();
+    if (this.#head.route.spec.shadow !== undefined) this.#host.shadows.copy(this.#head, this.#replayable());
+  }
+
+  /** The body as it can be sent again: null where there is none, undefined where it streams. */
+  #replayable(): Buffer | null | undefined {
+    if (this.#body?.stream !== undefined) return undefined;
+    return this.#body === undefined ? null : (this.#head.body ?? null);
   }
 
   refused(error: SluiceError): void {
@@ -149,7 +156,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     headers.push('host', upstream.spec.pass_host ? (head.header('host') ?? target.host) : target.host);
     const stream = this.#body?.stream;
     if (stream !== undefined && head.bodyLength !== CHUNKED) headers.push('content-length', String(head.bodyLength));
-    const body = stream ?? (this.#body === undefined ? null : (head.body ?? null));
+    const body = stream ?? this.#replayable() ?? null;
     const attempt = new Attempt(this, upstream, target, this.#host.clock);
     this.#attempt = attempt;
     attempt.begin({ path: head.target(), method: head.method as Dispatcher.HttpMethod, headers, body });

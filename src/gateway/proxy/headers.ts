@@ -37,8 +37,11 @@ export const CLIENT_HEADER = 'x-sluice-client';
 export const TRACE_HEADER = 'x-sluice-trace';
 /** Sent on as the gateway's own span has it. */
 const TRACE = ['traceparent', 'tracestate'];
+/** On copies of requests only, by which a shadow upstream can tell them. */
+export const SHADOW_HEADER = 'x-sluice-shadow';
+const OWN = [CLIENT_HEADER, SHADOW_HEADER];
 
-const REQUEST_DROPPED = new Set([...HOP_BY_HOP, ...FRAMING, ...ORIGIN, ...TRACE, 'via', CLIENT_HEADER]);
+const REQUEST_DROPPED = new Set([...HOP_BY_HOP, ...FRAMING, ...ORIGIN, ...TRACE, ...OWN, 'via']);
 const WEBSOCKET = [
   'sec-websocket-key',
   'sec-websocket-version',

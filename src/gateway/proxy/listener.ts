@@ -30,6 +30,7 @@ import { HeldBytes } from './held-bytes.ts';
 import { KeptPolicies } from './kept-policies.ts';
 import { type ListenerHost, LiveTable } from './live-table.ts';
 import type { PolicyParts } from './route-policies.ts';
+import { Shadows } from './shadow.ts';
 import { Stats, type TargetState, type ThreadState } from './stats.ts';
 import { type Tunnel, type TunnelData, upgrade } from './tunnel.ts';
 import { Watch } from './watch.ts';
@@ -57,6 +58,7 @@ export class Listener implements ListenerHost {
   readonly watch: Watch;
   readonly recorder: Recorder | undefined;
   readonly held: HeldBytes;
+  readonly shadows: Shadows;
   readonly stats = new Stats();
   readonly spans: SpanExporter | undefined;
   table: LiveTable;
@@ -75,6 +77,7 @@ export class Listener implements ListenerHost {
     this.trusted = settings.trusted.length === 0 ? undefined : networks(settings.trusted);
     this.watch = new Watch(this.clock);
     this.held = new HeldBytes(settings.limits.gatewayHeldBytesMax, () => this.stats.wasFull());
+    this.shadows = new Shadows(this);
     const pendingBytesMax = settings.limits.accessRecordsPendingBytesMax;
     const lost = (records: number) => this.stats.lostRecords(records);
     if (settings.records) this.recorder = new Recorder({ clock: this.clock, link, pendingBytesMax, lost });

@@ -17,6 +17,7 @@ import { Upstream } from '../upstream/upstream.ts';
 import type { HeldBytes } from './held-bytes.ts';
 import { type Plan, planOf } from './plan.ts';
 import { type PolicyParts, routePolicies } from './route-policies.ts';
+import type { Shadows } from './shadow.ts';
 import type { RouteStats, Stats } from './stats.ts';
 import type { Watch } from './watch.ts';
 
@@ -45,6 +46,7 @@ export interface ListenerHost {
   readonly held: HeldBytes;
   /** Undefined where there is no collector for them. */
   readonly spans: SpanExporter | undefined;
+  readonly shadows: Shadows;
   /** The newest. */
   readonly table: LiveTable;
   /** An exchange began, or ended. */

@@ -50,6 +50,8 @@ export interface StatsDelta {
   readonly retries: Readonly<Record<string, number>>;
   /** What policies found and may have let pass, by policy, route and outcome, line breaks between. */
   readonly findings: Readonly<Record<string, number>>;
+  /** Copies of requests, by route and what became of them, a line break between. */
+  readonly shadowed: Readonly<Record<string, number>>;
   /** Requests no route was found for, or that were refused before. */
   readonly refused: number;
   /** Access records that could not be kept. */
@@ -108,6 +110,7 @@ export class Stats {
   #failures: Record<string, number> = {};
   #retries: Record<string, number> = {};
   #findings: Record<string, number> = {};
+  #shadowed: Record<string, number> = {};
   #refused = 0;
   #lostRecords = 0;
   #full = 0;
@@ -155,6 +158,12 @@ export class Stats {
     this.#dirty = true;
   }
 
+  shadowed(route: string, outcome: 'sent' | 'failed' | 'skipped'): void {
+    const key = `${route}\n${outcome}`;
+    this.#shadowed[key] = (this.#shadowed[key] ?? 0) + 1;
+    this.#dirty = true;
+  }
+
   /** A request found no room among what its thread holds. */
   wasFull(): void {
     this.#full++;
@@ -195,6 +204,7 @@ export class Stats {
       failures: this.#failures,
       retries: this.#retries,
       findings: this.#findings,
+      shadowed: this.#shadowed,
       refused: this.#refused,
       lostRecords: this.#lostRecords,
       full: this.#full,
@@ -203,6 +213,7 @@ export class Stats {
     };
     this.#upstreams = new Map();
     this.#findings = {};
+    this.#shadowed = {};
     this.#failures = {};
     this.#retries = {};
     this.#refused = 0;
