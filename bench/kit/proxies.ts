@@ -22,7 +22,7 @@ const app = Fastify();
 app.register(proxy, { upstream: 'http://127.0.0.1:${UPSTREAM_PORT}' });
 await app.listen({ port: ${FASTIFY_PORT}, host: '127.0.0.1' });`;
 
-export const hasNginx = existsSync(NGINX);
+const hasNginx = existsSync(NGINX);
 const children: ChildProcess[] = [];
 process.once('exit', () => {
   for (const child of children) child.kill('SIGTERM');

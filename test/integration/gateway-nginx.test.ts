@@ -9,6 +9,7 @@ import { freePort, lacking, tempDir, waitFor } from '#kit';
 import { load, startGateway } from './gateway-fixture.ts';
 import { raw } from './http-fixture.ts';
 
+const NGINX = 'nginx';
 const TEXT = 'hello from nginx, many times over. '.repeat(1_000);
 
 /** One nginx that serves a folder, says its name, and counts what it is asked over which connection. */
@@ -28,7 +29,7 @@ http { access_log off; default_type text/plain; client_body_temp_path ${own}/bod
     add_header x-connection "$connection/$connection_requests";
     location = /up { client_max_body_size 0; return 200 "taken"; } } }`;
   await writeFile(join(own, 'nginx.conf'), config);
-  const child = spawn('nginx', ['-p', own, '-e', join(own, 'error.log'), '-c', join(own, 'nginx.conf')], {
+  const child = spawn(NGINX, ['-p', own, '-e', join(own, 'error.log'), '-c', join(own, 'nginx.conf')], {
     stdio: 'inherit',
     env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
   });
