@@ -1,5 +1,5 @@
 /**
- * A queued route through kills at random moments, of the gateway and of connections to its upstream: every request that
+ * A queued route through kills at random moments, with an upstream that fails, breaks off and goes away: every request that
  * was answered with 202 is delivered, whole, and always under the id its client was told.
  */
 import { createServer } from 'node:http';
@@ -34,7 +34,9 @@ it('delivers every request that was taken, under its id', async () => {
     if (request.headers['idempotency-key'] !== `"${id}"`) problems.push(`${body} came without its idempotency key`);
     response.end();
   });
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const listen = (at: number) => new Promise<void>((resolve) => upstream.listen(at, '127.0.0.1', resolve));
+  await listen(0);
+  const upstreamPort = (upstream.address() as AddressInfo).port;
   onTestFinished(() => {
     upstream.closeAllConnections();
     upstream.close();
@@ -48,7 +50,7 @@ it('delivers every request that was taken, under its id', async () => {
     const answer = await fetch(`${server.url}/v1/${path}`, { method: 'PUT', headers, body: JSON.stringify(spec) });
     expect(answer.ok).toBe(true);
   };
-  const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  const url = `http://127.0.0.1:${upstreamPort}`;
   await put('upstreams/hooks', { targets: [{ url }], networks: ['127.0.0.0/8'], breaker: { failures: 1_000 } });
   const queue = { key: 'query:key', attempts_max: 0, backoff_ms: 5, backoff_ms_max: 50, concurrency: 8 };
   await put('routes/hooks', { path: '/hooks', upstream: 'hooks', queue });
@@ -74,8 +76,17 @@ it('delivers every request that was taken, under its id', async () => {
   const clients = Array.from({ length: CLIENTS }, client);
   for (let cycle = 0; cycle < rounds(3, 100); cycle++) {
     await new Promise((resolve) => setTimeout(resolve, 200 + random() * 600));
+    // Every other time the upstream is away as well, and comes back later.
+    const away = cycle % 2 === 1;
+    if (away) {
+      const closed = new Promise((resolve) => upstream.close(resolve));
+      upstream.closeAllConnections();
+      await closed;
+      await new Promise((resolve) => setTimeout(resolve, random() * 300));
+    }
     await server.kill();
     server = await startServer({ dataDir, port, args });
+    if (away) await listen(upstreamPort);
   }
   over = true;
   await Promise.all(clients);

@@ -85,10 +85,6 @@ export class IdempotencyKeys {
     }
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   /**
    * The answer that is kept, or undefined: the key is reserved, durably, for whoever asked.
    * @throws IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_UNDER_WAY, IDEMPOTENCY_UNANSWERED, LIMIT_EXCEEDED, and as `Log.commit`
