@@ -122,13 +122,9 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     this.deadline = Math.min(this.#host.clock.monotonic() + ms, this.#totalDeadline);
   }
 
-  /** The upstream as the newest table has it, so that an attempt never goes where nobody is meant to go any more. */
-  #upstream(): Upstream | undefined {
-    return this.#host.table.upstream(this.#upstreamName);
-  }
-
   #try(): void {
-    const upstream = this.#upstream();
+    // As the newest table has it, so that an attempt never goes where nobody is meant to go any more.
+    const upstream = this.#host.table.upstream(this.#upstreamName);
     const head = this.#head;
     if (upstream === undefined) {
       this.#fail(new SluiceError('UPSTREAM_UNAVAILABLE', `there is no upstream ${this.#upstreamName} any more`));
