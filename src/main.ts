@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runCli, type ServeOptions } from '#cli';
+import { type EndpointSpec, Endpoints } from '#connector';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
 import { apiKind, Gateway, planKind, routeKind, upstreamKind } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
@@ -15,11 +16,14 @@ import { Processors, settingsOf } from '#processing';
 import {
   type ApiKeys,
   certificateHolders,
+  endpointKind,
   openResources,
   type ProcessorSpec,
   processorKind,
   type Resources,
   schemaKind,
+  secretKind,
+  Vault,
 } from '#resource';
 import { SchemaRegistry } from '#schema';
 import { type Server, startServer } from '#server';
@@ -52,6 +56,9 @@ async function serve(options: ServeOptions): Promise<Running> {
     const groups = new GroupCoordinator(log, { limits, clock: systemClock, metrics });
     const gatewayParts = { log, groups, limits, clock: systemClock, logger, metrics };
     const gateway = new Gateway({ ...gatewayOptions, loginKeyFile, ...gatewayParts });
+    const vault = new Vault(log, options.data);
+    const common = { limits, clock: systemClock, logger, metrics };
+    const endpoints = new Endpoints({ ...common, folder: options.connectors, secret: (name) => vault.open(name) });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys, secrets } = await openResources(log, systemClock, [
       schemaKind(schemas),
@@ -59,6 +66,8 @@ async function serve(options: ServeOptions): Promise<Running> {
         deploy: async (name, spec) => processors.deploy(name, settings(spec)),
         remove: (name) => processors.remove(name),
       }),
+      secretKind(vault),
+      endpointKind(endpoints),
       upstreamKind(gateway.upstreams),
       apiKind(gateway.apis),
       routeKind(gateway.routes),
@@ -71,6 +80,7 @@ async function serve(options: ServeOptions): Promise<Running> {
     const keyFile = join(options.data, SIGNING_KEYS_FILE);
     const parts = { log, resources, secrets, keyFile, clock: systemClock, limits, metrics };
     const oauth = await AuthorizationServer.open({ ...parts, issuer: () => issuer });
+    openEndpoints(endpoints, resources);
     await openGateway(gateway, resources, keys, options.gateway.port !== undefined);
     const server = await startServer({
       log,
@@ -82,10 +92,8 @@ async function serve(options: ServeOptions): Promise<Running> {
       mounts: oauth.mounts,
       processors,
       schemas,
-      limits,
-      logger,
-      metrics,
-      clock: systemClock,
+      endpoints,
+      ...common,
       listen: { host, port, tls, allowInsecure },
       autoCreateTopics,
       allowedOrigins,
@@ -99,7 +107,11 @@ async function serve(options: ServeOptions): Promise<Running> {
     });
     issuer ||= server.url;
     handIssuer(gateway, resources, oauth);
-    return { url: server.url, gatewayUrl: gateway.url, stop: () => stop(server, gateway, groups, processors, log) };
+    return {
+      url: server.url,
+      gatewayUrl: gateway.url,
+      stop: () => stop(server, gateway, endpoints, groups, processors, log),
+    };
   } catch (error) {
     await log.close();
     throw error;
@@ -152,14 +164,23 @@ function handIssuer(gateway: Gateway, resources: Resources, oauth: Authorization
   gateway.useRevoked(oauth.revoked());
 }
 
+function openEndpoints(endpoints: Endpoints, resources: Resources): void {
+  for (const { name, spec } of resources.list('endpoint')) endpoints.restore(name, spec as unknown as EndpointSpec);
+  resources.onChange((kind, name) => {
+    if (kind === 'secret') void endpoints.secretChanged(name);
+  });
+}
+
 async function stop(
   server: Server,
   gateway: Gateway,
+  endpoints: Endpoints,
   groups: GroupCoordinator,
   processors: Processors,
   log: LmdbLog,
 ): Promise<void> {
   await Promise.all([server.close(), gateway.close()]);
+  await endpoints.close();
   await groups.close();
   await processors.close();
   await log.close();

@@ -14,6 +14,8 @@ export interface ServeOptions {
   readonly allowedOrigins: readonly string[];
   /** The folder that holds the modules of processors. */
   readonly processors: string;
+  /** The folder of the user's own connectors; undefined: there is none. */
+  readonly connectors: string | undefined;
   /** Worker threads for processors; 0: as many as the machine runs at once. */
   readonly workers: number;
   readonly gateway: {

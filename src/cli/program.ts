@@ -3,9 +3,11 @@ import { Command, CommanderError } from 'commander';
 import { asSluiceError, SluiceError } from '#kernel';
 import type { Acts } from './acts.ts';
 import { benchCommand } from './commands/bench.ts';
+import { connectorsCommand } from './commands/connectors.ts';
 import { consumeCommand } from './commands/consume.ts';
 import { deadCommand } from './commands/dead.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { endpointsCommand } from './commands/endpoints.ts';
 import { gatewayCommand } from './commands/gateway.ts';
 import { groupsCommand } from './commands/groups.ts';
 import { keysCommand } from './commands/keys.ts';
@@ -36,6 +38,8 @@ export async function runCli(args: readonly string[], acts: Acts): Promise<void>
     consumeCommand(),
     groupsCommand(),
     processorsCommand(),
+    connectorsCommand(),
+    endpointsCommand(),
     deadCommand(),
     gatewayCommand(),
     keysCommand(),

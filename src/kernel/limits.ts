@@ -92,6 +92,14 @@ export const DEFAULT_LIMITS = {
   processingInFlightBytesMax: 64 * MIB,
   /** Heap of one worker thread; a processor that needs more is stopped with PROCESSOR_MEMORY. */
   workerHeapBytesMax: 1024 * MIB,
+  /** Declared endpoints; each that is in use has a thread. */
+  endpointsMax: 256,
+  /** Heap of the thread of one endpoint; a connector that needs more is ended with CONNECTOR_FAILED. */
+  connectorHeapBytesMax: 256 * MIB,
+  /** One call of a connector: opening, a check, one page, one batch; beyond it its thread is ended with CONNECTOR_TIMEOUT. */
+  connectorCallMs: 30_000,
+  /** Calls under way in one endpoint; beyond it LIMIT_EXCEEDED. */
+  connectorCallsMax: 64,
   /** One bearer token at the gateway. */
   tokenBytesMax: 16 * KIB,
   /** Verified tokens that one gateway thread remembers for a policy; beyond it the one used longest ago is forgotten. */

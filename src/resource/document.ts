@@ -37,6 +37,8 @@ export interface Kind {
    * @param spec undefined when the resource is about to be deleted
    */
   check?(name: string, spec: Spec | undefined, declared: Declared): void;
+  /** What of a spec is kept and shown, where that is not all of it: what it leaves out is in no document and no history. */
+  record?(name: string, spec: Spec): Spec;
   /** Puts the spec into effect, before it is recorded; what it throws refuses the change. Must bear being called again. */
   apply?(name: string, spec: Spec): Promise<void>;
   /** Ends the effect, before the deletion is recorded. */

@@ -10,11 +10,14 @@ import { topicKind } from './topic-kind.ts';
 export type { ApiKeys, HashedKey, KeyInfo } from './api-keys.ts';
 export { type CertificateHolder, type ClientSpec, certificateHolders, isInForce } from './client-kind.ts';
 export type { Change, Declared, Document, HistoryEntry, Kind, Spec } from './document.ts';
+export { type EndpointTarget, endpointKind } from './endpoint-kind.ts';
 export { type ProcessorSpec, type ProcessorTarget, processorKind } from './processor-kind.ts';
 export type { ChangeListener, ChangeOptions, Resources } from './resources.ts';
 export { type SchemaSpec, type SchemaStore, schemaKind } from './schema-kind.ts';
 export { covers, isScope, matchesGlob } from './scope.ts';
+export { secretKind } from './secret-kind.ts';
 export type { TopicSpec } from './topic-kind.ts';
+export { Vault } from './vault.ts';
 
 /** Opens the resources of a log with the engine's own kinds and those of later layers. `secrets`: of OAuth. */
 export async function openResources(

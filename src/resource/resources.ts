@@ -138,16 +138,17 @@ export class Resources {
     const current = this.find(kind, name);
     requireVersion(current, ifMatch);
     this.kind(kind).check?.(name, checked, this);
-    return diffSpecs(current?.spec ?? {}, checked);
+    return diffSpecs(current?.spec ?? {}, this.#recorded(kind, name, checked));
   }
 
   /** Creates or changes; the same spec again changes nothing. @throws RESOURCE_INVALID, VERSION_CONFLICT, and as the kind's check and apply */
-  put(kind: string, name: string, spec: unknown, options: ChangeOptions): Promise<Document> {
+  put(kind: string, name: string, given: unknown, options: ChangeOptions): Promise<Document> {
     return this.#exclusively(async () => {
-      const checked = this.check(kind, name, spec);
+      const checked = this.check(kind, name, given);
       const current = this.find(kind, name);
       requireVersion(current, options.ifMatch);
-      const changes = diffSpecs(current?.spec ?? {}, checked);
+      const spec = this.#recorded(kind, name, checked);
+      const changes = diffSpecs(current?.spec ?? {}, spec);
       if (current !== undefined && changes.length === 0) return current;
       this.kind(kind).check?.(name, checked, this);
       await this.kind(kind).apply?.(name, checked);
@@ -158,13 +159,13 @@ export class Resources {
         kind,
         name,
         version,
-        spec: checked,
+        spec,
         createdAt: current?.createdAt ?? now,
         updatedAt: now,
         by,
       };
       const action = current === undefined ? 'created' : 'changed';
-      await this.#record(kind, name, document, { version, action, spec: checked, changes, at: now, by });
+      await this.#record(kind, name, document, { version, action, spec, changes, at: now, by }, checked);
       return document;
     });
   }
@@ -198,13 +199,20 @@ export class Resources {
     return this.put(kind, name, entry.spec, options);
   }
 
-  async #record(kind: string, name: string, document: Document | undefined, entry: HistoryEntry): Promise<void> {
+  /** @param whole the spec with what is not kept of it */
+  async #record(
+    kind: string,
+    name: string,
+    document: Document | undefined,
+    entry: HistoryEntry,
+    whole?: Spec,
+  ): Promise<void> {
     const place = placeOf(kind, name);
     const key = encodeUtf8(place);
     const value = document === undefined ? null : encodeUtf8(JSON.stringify(document));
     const now = this.#clock.now();
     const audit: AuditRecord = { kind, name, ...entry };
-    const state = this.kind(kind).changes?.(name, document?.spec) ?? [];
+    const state = this.kind(kind).changes?.(name, whole) ?? [];
     await this.#log.commit({
       appends: [
         { partition: this.#log.partition(STATE_TOPIC, 0), batch: encodeBatch([{ key, value }], { now }) },
@@ -219,6 +227,10 @@ export class Resources {
     this.#remember(place, entry);
     this.kind(kind).committed?.(name);
     for (const listener of this.#listeners) listener(kind, name, document);
+  }
+
+  #recorded(kind: string, name: string, spec: Spec): Spec {
+    return this.kind(kind).record?.(name, spec) ?? spec;
   }
 
   #keep(place: string, document: Document | undefined): void {

@@ -2,6 +2,7 @@
  * What every part of the server (HTTP, WebSocket, streams) is given: the log and what stands on it, limits,
  * settings, and the signal that the server is going down.
  */
+import type { Endpoints } from '#connector';
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
 import type { DeadLetterBox, GroupCoordinator, Log, Topic } from '#log';
 import type { Processors } from '#processing';
@@ -42,6 +43,7 @@ export interface ServerContext {
   readonly ring: KeyRing;
   readonly processors: Processors;
   readonly schemas: SchemaRegistry;
+  readonly endpoints: Endpoints;
   /** Which topics have schemas. */
   readonly bindings: SchemaBindings;
   readonly limits: Limits;

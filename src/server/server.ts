@@ -4,6 +4,7 @@
  *   shutdown: stop accepting ─▶ signal (long polls answer, event streams end, /readyz says 503)
  *             ─▶ WebSockets are closed with 1012 ─▶ open requests end, or the time is up ─▶ sockets are cut
  */
+import type { Endpoints } from '#connector';
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
 import { DeadLetterBox, type GroupCoordinator, type Log } from '#log';
 import type { Processors } from '#processing';
@@ -12,6 +13,8 @@ import type { SchemaRegistry } from '#schema';
 import { keyRing, type TokenReader } from './auth/principal.ts';
 import type { GatewayReports, ServerContext, ServerSettings } from './context.ts';
 import { deadRoutes } from './dead/routes.ts';
+import { connectorRoutes } from './endpoints/connector-routes.ts';
+import { endpointRoutes } from './endpoints/routes.ts';
 import { type GatewayQueues, queueRoutes } from './gateway/queue-routes.ts';
 import { gatewayRoutes } from './gateway/routes.ts';
 import { groupRoutes } from './groups/routes.ts';
@@ -55,6 +58,7 @@ export interface ServerOptions extends Partial<ServerSettings> {
   readonly mounts?: readonly Mount[];
   readonly processors: Processors;
   readonly schemas: SchemaRegistry;
+  readonly endpoints: Endpoints;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -117,8 +121,21 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 function createContext(options: ServerOptions, shutdown: AbortSignal): ServerContext {
-  const { log, groups, resources, keys, secrets, tokens, processors, schemas, limits, logger, metrics, clock } =
-    options;
+  const {
+    log,
+    groups,
+    resources,
+    keys,
+    secrets,
+    tokens,
+    processors,
+    schemas,
+    endpoints,
+    limits,
+    logger,
+    metrics,
+    clock,
+  } = options;
   return {
     log,
     groups,
@@ -129,6 +146,7 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
     ring: keyRing(keys, tokens),
     processors,
     schemas,
+    endpoints,
     bindings: new SchemaBindings(resources),
     limits,
     logger,
@@ -167,6 +185,8 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...configRoutes(context),
     ...groupRoutes(context),
     ...processorRoutes(context),
+    ...connectorRoutes(context),
+    ...endpointRoutes(context),
     ...deadRoutes(context),
     ...queueRoutes(context),
     ...gatewayRoutes(context),

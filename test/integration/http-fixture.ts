@@ -5,6 +5,7 @@
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { Endpoints } from '#connector';
 import { type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
 import { GroupCoordinator, MemoryLog } from '#log';
 import { Processors } from '#processing';
@@ -29,6 +30,8 @@ export async function serve(options: FixtureOptions = {}) {
   const metrics = new Metrics();
   const processors = new Processors({ log, limits, clock: systemClock, logger: silentLogger, metrics });
   const groups = options.groups ?? new GroupCoordinator(log, { limits, clock: systemClock, metrics });
+  const common = { limits, clock: systemClock, logger: silentLogger, metrics };
+  const endpoints = new Endpoints({ ...common, folder: undefined, secret: () => '' });
   const server = await startServer({
     log,
     groups,
@@ -37,6 +40,7 @@ export async function serve(options: FixtureOptions = {}) {
     secrets,
     processors,
     schemas,
+    endpoints,
     metrics,
     logger: silentLogger,
     clock: systemClock,

@@ -3,6 +3,14 @@
  * test, waiting for a condition, one seed for everything random. Tests import it as `#kit`.
  */
 
+export {
+  lackingServer,
+  type PrivateServer,
+  startMariadb,
+  startPostgres,
+  startRedis,
+} from './connectors/servers.ts';
+export { connectorSuite, type Place, type Table } from './connectors/suite.ts';
 export { hasCommand, hasRoot, lacking } from './needs.ts';
 export { freePort, tempDir } from './place.ts';
 export { type CliResult, type Exit, runCli } from './process.ts';

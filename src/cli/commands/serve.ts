@@ -18,6 +18,7 @@ interface Flags {
   readonly autoCreateTopics: boolean;
   readonly allowOrigin: readonly string[];
   readonly processors: string;
+  readonly connectors?: string;
   readonly workers: number;
   readonly gatewayHost: string;
   readonly gatewayPort?: number;
@@ -51,6 +52,7 @@ export function serveCommand(acts: Acts): Command {
       [],
     )
     .option('--processors <dir>', 'where the modules of processors are', 'processors')
+    .option('--connectors <dir>', 'your own connectors, each a folder with an index.js; changes take effect at once')
     .option('--workers <n>', 'threads that run processors; 0: as many as the machine has cores', wholeNumber, 0)
     .option('--gateway-host <host>', 'address of the API gateway; beyond loopback it needs TLS', '127.0.0.1')
     .option('--gateway-port <n>', 'its port; 0 takes a free one; not given: 7080, once there are routes', wholeNumber)
@@ -110,6 +112,7 @@ function serveOptions(command: Command): ServeOptions {
     autoCreateTopics: pick('autoCreateTopics'),
     allowedOrigins: pick('allowOrigin'),
     processors: pick('processors'),
+    connectors: pick('connectors'),
     workers: pick('workers'),
     gateway: {
       host: pick('gatewayHost'),

@@ -1,0 +1,31 @@
+/**
+ * Connectors and endpoints: the contract, what connectors are made with, which there are, and those that are declared. Connectors
+ * outside this package import it as `sluice/connector`; `z` is there for them too.
+ */
+export { z } from 'zod';
+
+export { SluiceError } from '#kernel';
+export { checkConnection, checkConnector, describeConnector } from './conformance.ts';
+export {
+  type Connection,
+  type Connector,
+  defineConnector,
+  type Field,
+  type Page,
+  READ_MODES,
+  type ReadRequest,
+  type Row,
+  type ScalarType,
+  type Stream,
+  type Value,
+  WRITE_MODES,
+  type WriteMode,
+  type WriteRequest,
+  type WriteResult,
+} from './contract.ts';
+export type { EndpointSpec, EndpointStatus } from './endpoint.ts';
+export { Endpoints } from './endpoints.ts';
+export { fromJson, toJson } from './json-values.ts';
+export { type KeysetQuery, readKeyset, requireStream } from './keyset.ts';
+export type { CatalogueEntry } from './registry.ts';
+export { noSuchRecord, writeBatches } from './write-batch.ts';
