@@ -55,24 +55,23 @@ export async function startMariadb(): Promise<PrivateServer> {
   const data = join(folder, 'data');
   const install = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
   execFileSync('mariadb-install-db', install, { ...owner(), stdio: 'pipe', cwd: folder });
-  const first = join(folder, 'first.sql');
-  writeFileSync(
-    first,
-    "CREATE DATABASE shop; CREATE USER sluice@'127.0.0.1' IDENTIFIED BY 'quiet'; GRANT ALL ON *.* TO sluice@'127.0.0.1';",
-    { mode: 0o644 },
-  );
   const common = ['--no-defaults', `--datadir=${data}`, `--socket=${join(folder, 'socket')}`, `--port=${port}`];
-  const light = ['--bind-address=127.0.0.1', '--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0'];
-  execFileSync(find('mariadbd') as string, [...common, '--bootstrap'], {
+  // The server without its network, for the statements that make a user: one a line.
+  const input = [
+    'FLUSH PRIVILEGES;',
+    'CREATE DATABASE shop;',
+    "CREATE USER sluice@'127.0.0.1' IDENTIFIED BY 'quiet';",
+    "GRANT ALL ON *.* TO sluice@'127.0.0.1' WITH GRANT OPTION;",
+  ];
+  const command = find('mariadbd') as string;
+  execFileSync(command, [...common, '--bootstrap'], {
     ...owner(),
     stdio: 'pipe',
     cwd: folder,
-    input: 'FLUSH PRIVILEGES;\n',
+    input: input.join('\n'),
   });
-  const args = [...common, ...light, `--init-file=${first}`];
-  const server = serverOf(folder, port, find('mariadbd') as string, args);
-  // What creates the user is not to be run a second time.
-  return { ...server, start: () => server.start(args.slice(0, -1)) };
+  const light = ['--bind-address=127.0.0.1', '--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0'];
+  return serverOf(folder, port, command, [...common, ...light]);
 }
 
 export async function startRedis(): Promise<PrivateServer> {
@@ -87,16 +86,11 @@ async function place(): Promise<{ folder: string; port: number }> {
   return { folder, port: await freePort() };
 }
 
-function serverOf(
-  cwd: string,
-  port: number,
-  command: string,
-  args: readonly string[],
-): PrivateServer & { start(others?: readonly string[]): void } {
+function serverOf(cwd: string, port: number, command: string, args: readonly string[]): PrivateServer {
   let child: ChildProcess | undefined;
   let ended: Promise<void> = Promise.resolve();
-  const start = (others = args) => {
-    const begun = spawn(command, [...others], { ...owner(), cwd, stdio: 'ignore' });
+  const start = () => {
+    const begun = spawn(command, [...args], { ...owner(), cwd, stdio: 'ignore' });
     child = begun;
     running.add(begun);
     ended = new Promise((resolve) => {
