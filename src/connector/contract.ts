@@ -57,6 +57,8 @@ export interface Field {
 export interface Stream {
   readonly name: string;
   readonly fields: readonly Field[];
+  /** Records may have further fields: `fields` are only those that some records have shown. */
+  readonly open?: true;
   /** Names of fields, in order; empty where there is none. */
   readonly primaryKey: readonly string[];
   /** Fields that only grow, by which it can be read incrementally. Empty: by a place of the system's own, or not at all. */

@@ -11,6 +11,7 @@ export {
   type Connector,
   defineConnector,
   type Field,
+  type Json,
   type Page,
   READ_MODES,
   type ReadRequest,

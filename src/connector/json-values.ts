@@ -34,10 +34,16 @@ export function fromJson(record: Readonly<Record<string, unknown>>, stream: Stre
   const row: Record<string, Value> = Object.create(null);
   for (const [name, value] of Object.entries(record)) {
     const field = stream.fields.find((one) => one.name === name);
-    if (field === undefined) throw rejected(name, `${stream.name} has no such field`);
-    row[name] = field.type === 'array' ? list(field, value) : scalar(field.type, name, value);
+    if (field === undefined && stream.open !== true) throw rejected(name, `${stream.name} has no such field`);
+    if (field === undefined) row[name] = natural(value);
+    else row[name] = field.type === 'array' ? list(field, value) : scalar(field.type, name, value);
   }
   return row;
+}
+
+/** Of a field that nothing is known of: what JSON says it is, lists and objects as their text. */
+function natural(value: unknown): Value {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : (value as Value);
 }
 
 function list(field: Field, value: unknown): Value {

@@ -38,6 +38,7 @@ export const streamsAnswer = z.array(
       fields: z.array(
         z.object({ name: z.string(), type: z.string(), nullable: z.boolean(), items: z.string().optional() }),
       ),
+      open: z.boolean().optional().describe('Records may have further fields'),
       primary_key: z.array(z.string()),
       cursors: z.array(z.string()).describe('Fields by which it can be read incrementally'),
       can: z.array(z.string()),
