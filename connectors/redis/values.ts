@@ -3,7 +3,7 @@ import type { Field, Row, Value } from '#connector';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-export function fromBytes(bytes: Buffer): Value {
+function fromBytes(bytes: Buffer): Value {
   try {
     return utf8.decode(bytes);
   } catch {
