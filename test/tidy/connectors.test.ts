@@ -18,7 +18,7 @@ test('connectors are all in their catalogue, with what they can do', async () =>
       return [`\`${name}\``, types.join(' '), proof, can.join(' ')];
     }),
   );
-  expect(table(read('connectors/README.md'), '# Connectors')).toEqual(declared);
+  expect(table(read('connectors/README.md'), '## Catalogue')).toEqual(declared);
 });
 
 test('every connector is held to the suite of the contract', () => {

@@ -7,7 +7,7 @@ import { layers, read, root, table, typescript } from './sources.ts';
 
 /** The names that no file of the product mentions, apart from the one that declares them. */
 function unused(names: readonly string[], declaredIn: string, pattern: (name: string) => RegExp): string[] {
-  const text = typescript('src')
+  const text = typescript('src', 'connectors')
     .filter(({ path }) => path !== declaredIn)
     .map((source) => source.text)
     .join('\n');
