@@ -10,7 +10,7 @@ const FLOATS: Record<string, number> = {
   Infinity: Number.POSITIVE_INFINITY,
   '-Infinity': Number.NEGATIVE_INFINITY,
 };
-const INT32_MAX = 2 ** 31 - 1;
+const INT64_BITS = 64;
 
 /** Fields that the stream does not name come as they are. */
 export function toJson(row: Row, stream: Stream): Record<string, unknown> {
@@ -59,11 +59,12 @@ function scalar(type: ScalarType, name: string, value: unknown): Value {
   if (value === null) return null;
   switch (type) {
     case 'int32':
-      if (Number.isInteger(value) && Math.abs(value as number) <= INT32_MAX + 1) return value as number;
+      if (((value as number) | 0) === value) return value as number;
       break;
     case 'int64':
       if (Number.isSafeInteger(value) || (typeof value === 'string' && /^-?\d{1,19}$/.test(value))) {
-        return BigInt(value as string | number);
+        const whole = BigInt(value as string | number);
+        if (BigInt.asIntN(INT64_BITS, whole) === whole) return whole;
       }
       break;
     case 'decimal':
@@ -71,7 +72,7 @@ function scalar(type: ScalarType, name: string, value: unknown): Value {
       break;
     case 'float':
       if (typeof value === 'number') return value;
-      if (typeof value === 'string' && value in FLOATS) return FLOATS[value] as number;
+      if (typeof value === 'string' && Object.hasOwn(FLOATS, value)) return FLOATS[value] as number;
       break;
     case 'boolean':
       if (typeof value === 'boolean') return value;

@@ -52,8 +52,12 @@ function orderOf(stream: Stream, { mode, cursor: asked }: ReadRequest): readonly
 
 function placeOf(state: Json | undefined, stream: Stream): { after: Row | undefined; offset: number } {
   if (state === undefined || state === null) return { after: undefined, offset: 0 };
-  const { after, offset } = state as { after?: Record<string, unknown>; offset?: number };
-  return { after: after === undefined ? undefined : fromJson(after, stream), offset: offset ?? 0 };
+  const { after, offset = 0 } = state as { after?: Record<string, unknown>; offset?: unknown };
+  // It comes from outside, and ends up in SQL.
+  if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < 0) {
+    throw new SluiceError('REQUEST_INVALID', 'this is no state of such a read', { field: 'state' });
+  }
+  return { after: after === undefined ? undefined : fromJson(after, stream), offset };
 }
 
 /** The stream of that name. @throws ENDPOINT_STREAM_UNKNOWN */

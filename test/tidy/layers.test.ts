@@ -53,6 +53,8 @@ const FORBIDDEN: Record<string, string> = {
   'src/server/http/far.ts': "import { a } from '../../../src/log/index.ts';",
   'src/server/http/layer.ts': "import { a } from '#engine-lmdb';",
   'src/main.ts': "import { a } from './server/index.ts';",
+  'src/connector/log.ts': "import { a } from '#log';",
+  'src/connector/worker/system.ts': "import { a } from 'pg';",
   'connectors/shop/log.ts': "import { a } from '#log';",
   'bench/inner.ts': "import { a } from '../src/log/memory.ts';",
   'test/integration/inner.ts': "import { a } from '../../src/log/memory.ts';",
@@ -80,6 +82,7 @@ const ALLOWED: Record<string, string> = {
   'src/processing/transform.ts': "import { a } from '#transform';",
   'src/client/record.ts': "import { a } from '#record';",
   'src/cli/everything.ts': "import { a } from '#engine-lmdb';",
+  'src/connector/worker/contract.ts': "import { a } from '../contract.ts';",
   'connectors/shop/index.ts': "import { a } from '#connector';",
   'test/unit/log/inner.test.ts': "import { a } from '../../../src/log/memory.ts';",
 };
