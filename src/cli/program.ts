@@ -43,7 +43,6 @@ export async function runCli(args: readonly string[], acts: Acts): Promise<void>
     deadCommand(),
     gatewayCommand(),
     keysCommand(),
-    gatewayCommand(),
     benchCommand(),
     ...storeCommands(acts),
     doctorCommand(),
