@@ -21,7 +21,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     passWithNoTests: true,
     projects: [
       project('unit', ['unit', 'tidy'], 60_000),
