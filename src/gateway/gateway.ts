@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { type Clock, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
 import type { GroupCoordinator, Log } from '#log';
-import type { CertificateHolder, HashedKey } from '#resource';
+import type { CertificateHolder, HashedKey, IssuerState } from '#resource';
 import { ApiCatalogue } from './api/api-catalogue.ts';
 import { CaptureTopics } from './capture/capture-topics.ts';
 import { DeclarationCheck } from './declaration-check.ts';
@@ -26,7 +26,6 @@ import type { UpstreamSpec, UpstreamTarget } from './kinds/upstream-kind.ts';
 import { MainLink } from './link.ts';
 import { ListenerThreads, takeFreePort } from './listener-threads.ts';
 import { Logins } from './login/logins.ts';
-import type { OwnIssuerState } from './policies/own-issuer.ts';
 import { SharedTable } from './policies/shared-table.ts';
 import { checkQueue, Queues } from './queued/queues.ts';
 import { type PastUsage, QuotaLedger, type QuotaUsage } from './quotas/ledger.ts';
@@ -195,7 +194,7 @@ export class Gateway {
   }
 
   /** Lets listener threads check tokens of this server by themselves. */
-  useIssuer(issuer: OwnIssuerState): void {
+  useIssuer(issuer: IssuerState): void {
     this.#link.share('issuer', issuer);
   }
 

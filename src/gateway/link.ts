@@ -9,11 +9,10 @@
  */
 import type { TransferListItem } from 'node:worker_threads';
 import { asSluiceError, type ErrorCode, type ErrorDetails, SluiceError } from '#kernel';
-import type { CertificateHolder, HashedKey } from '#resource';
+import type { CertificateHolder, HashedKey, IssuerState } from '#resource';
 import type { CapturedBatch } from './capture/capture-topics.ts';
 import type { KeptAnswer, KeyEnd, Reservation } from './idempotency/keys.ts';
 import type { LoginQuestion, LoginReply } from './login/question.ts';
-import type { OwnIssuerState } from './policies/own-issuer.ts';
 import type { StatsDelta, ThreadState } from './proxy/stats.ts';
 import type { Enqueued } from './queued/queues.ts';
 import type { QueuedStatus } from './queued/statuses.ts';
@@ -49,7 +48,7 @@ export interface Shares {
   /** That cookies of logins are sealed with. */
   loginKey: Uint8Array;
   /** Of the tokens of this server. */
-  issuer: OwnIssuerState;
+  issuer: IssuerState;
   /** Ids of tokens of this server that were revoked, and when they would have ended, in epoch milliseconds. */
   revoked: readonly (readonly [jti: string, expiresMs: number])[];
   quotas: QuotaShare;

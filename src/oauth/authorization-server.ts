@@ -3,16 +3,17 @@
  * `client_credentials`), tells others about tokens, and takes them back. Called by the composition root, which mounts its
  * paths on the server and hands it the tokens that callers bring.
  */
+
+import type { Mount } from '#http1';
 import type { Clock, Limits, Metrics } from '#kernel';
 import type { Log } from '#log';
-import type { ApiKeys, ClientSpec, Resources } from '#resource';
+import type { ApiKeys, ClientSpec, IssuerState, Resources } from '#resource';
 import { AccessTokens } from './access-tokens.ts';
 import { ClientAuthentication } from './client-authentication.ts';
 import { ClientKeys } from './client-keys.ts';
 import { type EndpointParts, endpoints } from './endpoints.ts';
 import { ExpiringSet } from './expiring-set.ts';
 import { FailureCounts } from './failures.ts';
-import type { Mount } from './mount.ts';
 import { SigningKeys } from './signing-keys.ts';
 
 const REVOKED_TOPIC = 'sys.oauth.revoked';
@@ -29,20 +30,6 @@ export interface AuthorizationServerOptions {
   readonly metrics: Metrics;
   /** The address that tokens name as their issuer; asked with each request. */
   readonly issuer: () => string;
-}
-
-/** What others need to know to check its tokens by themselves. */
-export interface IssuerState {
-  readonly issuer: string;
-  /** JSON Web Keys. */
-  readonly keys: readonly Readonly<Record<string, unknown>>[];
-  /** Clients whose tokens are good, with what they may do now. */
-  readonly clients: readonly {
-    readonly name: string;
-    readonly scopes: readonly string[];
-    readonly sinceS: number;
-    readonly expiresMs: number | null;
-  }[];
 }
 
 export class AuthorizationServer {

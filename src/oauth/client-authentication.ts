@@ -7,13 +7,13 @@
  */
 import { createHash } from 'node:crypto';
 import { decodeJwt, jwtVerify } from 'jose';
+import type { MountRequest } from '#http1';
 import { type Clock, type Counter, type Limits, SluiceError } from '#kernel';
 import { type ApiKeys, type ClientSpec, type Document, isInForce } from '#resource';
 import type { ClientKeys } from './client-keys.ts';
 import type { ExpiringSet } from './expiring-set.ts';
 import type { FailureCounts } from './failures.ts';
 import type { Form } from './form.ts';
-import type { MountRequest } from './mount.ts';
 import { OAuthError } from './oauth-error.ts';
 
 export const AUTHENTICATION_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;

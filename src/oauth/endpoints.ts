@@ -2,6 +2,7 @@
  * The paths of the authorization server: token (RFC 6749), introspection (RFC 7662), revocation (RFC 7009), metadata
  * (RFC 8414), key set (RFC 7517), and the rotation of keys, which is for administrators.
  */
+import type { Mount, MountAnswer, MountRequest } from '#http1';
 import { type Counter, SluiceError } from '#kernel';
 import { covers, isScope } from '#resource';
 import type { AccessToken, AccessTokens } from './access-tokens.ts';
@@ -13,7 +14,6 @@ import {
 } from './client-authentication.ts';
 import type { ExpiringSet } from './expiring-set.ts';
 import { FORM_TYPE, Form } from './form.ts';
-import type { Mount, MountAnswer, MountRequest } from './mount.ts';
 import { answerError, answerJson, OAuthError } from './oauth-error.ts';
 import type { SigningKeys } from './signing-keys.ts';
 

@@ -1,6 +1,7 @@
 /** The form that a client sends to an endpoint, read as RFC 6749 3.2 asks: nothing twice, what is empty is not there. */
+
+import type { MountRequest } from '#http1';
 import { decodeUtf8 } from '#kernel';
-import type { MountRequest } from './mount.ts';
 import { OAuthError } from './oauth-error.ts';
 
 export const FORM_TYPE = 'application/x-www-form-urlencoded';

@@ -1,5 +1,5 @@
 /** Errors in the words of RFC 6749 5.2, and how the endpoints write what they answer. */
-import type { MountAnswer } from './mount.ts';
+import type { MountAnswer } from '#http1';
 
 export type OAuthCode =
   | 'invalid_request'

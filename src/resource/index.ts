@@ -11,6 +11,7 @@ export type { ApiKeys, HashedKey, KeyInfo } from './api-keys.ts';
 export { type CertificateHolder, type ClientSpec, certificateHolders, isInForce } from './client-kind.ts';
 export type { Change, Declared, Document, HistoryEntry, Kind, Spec } from './document.ts';
 export { type EndpointTarget, endpointKind } from './endpoint-kind.ts';
+export type { IssuerState } from './issuer-state.ts';
 export { type ProcessorSpec, type ProcessorTarget, processorKind } from './processor-kind.ts';
 export type { ChangeListener, ChangeOptions, Resources } from './resources.ts';
 export { type SchemaSpec, type SchemaStore, schemaKind } from './schema-kind.ts';

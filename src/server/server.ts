@@ -4,7 +4,9 @@
  *   shutdown: stop accepting ─▶ signal (long polls answer, event streams end, /readyz says 503)
  *             ─▶ WebSockets are closed with 1012 ─▶ open requests end, or the time is up ─▶ sockets are cut
  */
+
 import type { Endpoints } from '#connector';
+import type { Mount } from '#http1';
 import type { Clock, Limits, Logger, Metrics } from '#kernel';
 import { DeadLetterBox, type GroupCoordinator, type Log } from '#log';
 import type { Processors } from '#processing';
@@ -24,7 +26,7 @@ import { Observer } from './http/observer.ts';
 import type { Route } from './http/route.ts';
 import { Router } from './http/router.ts';
 import { checkListen, createApp, type ListenOptions, openSocket } from './listen.ts';
-import { type Mount, mountedRoute } from './mount.ts';
+import { mountedRoute } from './mount.ts';
 import { processorRoutes } from './processors/routes.ts';
 import { Accumulator } from './produce/accumulator.ts';
 import { Partitioner } from './produce/partitioner.ts';

@@ -5,23 +5,9 @@
  */
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import { type Clock, SluiceError } from '#kernel';
-import { covers } from '#resource';
+import { covers, type IssuerState } from '#resource';
 import type { Claims } from './claims.ts';
 import type { FindKey } from './jws.ts';
-
-/** Plain data, as the main thread shares it. */
-export interface OwnIssuerState {
-  readonly issuer: string;
-  /** JSON Web Keys. */
-  readonly keys: readonly Readonly<Record<string, unknown>>[];
-  /** Those whose tokens are good, what they may do now, and since when they are there, in epoch seconds. */
-  readonly clients: readonly {
-    readonly name: string;
-    readonly scopes: readonly string[];
-    readonly sinceS: number;
-    readonly expiresMs: number | null;
-  }[];
-}
 
 export interface OwnClient {
   readonly name: string;
@@ -33,7 +19,7 @@ export class OwnIssuer {
   readonly #clock: Clock;
   #issuer = '';
   #find: FindKey = () => Promise.reject(new SluiceError('TOKEN_KEY_UNKNOWN'));
-  #clients: ReadonlyMap<string, OwnIssuerState['clients'][number]> = new Map();
+  #clients: ReadonlyMap<string, IssuerState['clients'][number]> = new Map();
   #revoked: ReadonlyMap<string, number> = new Map();
   #kids: ReadonlySet<unknown> = new Set();
 
@@ -41,7 +27,7 @@ export class OwnIssuer {
     this.#clock = clock;
   }
 
-  replace({ issuer, keys, clients }: OwnIssuerState): void {
+  replace({ issuer, keys, clients }: IssuerState): void {
     const find = createLocalJWKSet({ keys } as unknown as JSONWebKeySet);
     this.#issuer = issuer;
     this.#find = async (header, token) => await find(header, token);

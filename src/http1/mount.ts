@@ -1,4 +1,7 @@
-/** What this layer asks of a server: to serve these paths. The composition root hands them over. */
+/**
+ * Paths that a layer asks a server to serve, as plain data and a function of the whole request. The composition root hands
+ * them over; what makes routes of them is the server's matter.
+ */
 
 export interface MountRequest {
   /** Without the question mark. */
@@ -20,12 +23,15 @@ export interface MountAnswer {
 export interface Mount {
   readonly method: 'GET' | 'POST';
   readonly path: string;
+  /** Groups paths in the documentation. */
   readonly tag: string;
   readonly summary: string;
   /** Who may: everybody, since the path asks for credentials of its own or needs none; or administrators. */
   readonly access: 'open' | 'admin';
-  /** What the body is, for the documentation; the path itself looks at the media type. */
+  /** The media type is for the documentation: whoever serves the path looks at it. */
   readonly reads?: { readonly type: string; readonly bytesMax: number };
+  /** By status. */
   readonly answers: Readonly<Record<number, { readonly description: string; readonly type: string }>>;
+  /** What it throws is answered as a problem. */
   handle(request: MountRequest): MountAnswer | Promise<MountAnswer>;
 }
