@@ -4,7 +4,7 @@
  */
 import { createPool } from 'mysql2';
 import { z } from 'zod';
-import { type Connection, defineConnector } from '#connector';
+import { type Connection, coding, defineConnector } from '#connector';
 import { discoverTables } from './discovery.ts';
 import { coded } from './errors.ts';
 import { readTable } from './reading.ts';
@@ -46,13 +46,7 @@ export default defineConnector({
     // Sent ahead of everything else; when it fails, so does what follows on this connection.
     pool.on('connection', (connection) => connection.query(SESSION, () => undefined));
     const database = pool.promise();
-    const named = async <T>(work: Promise<T>): Promise<T> => {
-      try {
-        return await work;
-      } catch (error) {
-        throw coded(error);
-      }
-    };
+    const named = coding(coded);
     return {
       check: async () => {
         await named(database.query('SELECT 1'));

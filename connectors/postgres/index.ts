@@ -4,7 +4,7 @@
  */
 import pg from 'pg';
 import { z } from 'zod';
-import { type Connection, defineConnector } from '#connector';
+import { type Connection, coding, defineConnector } from '#connector';
 import { discoverTables } from './discovery.ts';
 import { coded } from './errors.ts';
 import { readTable } from './reading.ts';
@@ -50,13 +50,7 @@ export default defineConnector({
     });
     // A connection that breaks while nobody uses it is replaced by the next query.
     pool.on('error', () => undefined);
-    const named = async <T>(work: Promise<T>): Promise<T> => {
-      try {
-        return await work;
-      } catch (error) {
-        throw coded(error);
-      }
-    };
+    const named = coding(coded);
     return {
       check: async () => {
         await named(pool.query('SELECT 1'));

@@ -5,6 +5,7 @@
 export { z } from 'zod';
 
 export { SluiceError } from '#kernel';
+export { coding } from './coding.ts';
 export { checkConnection, checkConnector, describeConnector } from './conformance.ts';
 export {
   type Connection,
