@@ -136,7 +136,9 @@ test('tokens of this server open its routes, and end on every thread when they a
   };
   const { key: admin = '' } = await call('PUT', '/v1/clients/ops', { scopes: ['admin'] });
   const audience = [url, 'https://far.example'];
-  await call('PUT', '/v1/clients/app', { scopes: ['call:all', 'call:own', 'observe'], oauth: { audience } }, admin);
+  await call('PUT', '/v1/plans/wide', { quotas: [{ requests: 1_000, period: 'month' }] }, admin);
+  const app = { scopes: ['call:all', 'call:own', 'observe'], plan: 'wide', oauth: { audience } };
+  await call('PUT', '/v1/clients/app', app, admin);
   const { client_secret = '' } = await call('POST', '/v1/clients/app/secrets', {}, admin);
   const post = (path: string, fields: Record<string, string>) =>
     fetch(`${url}${path}`, {
@@ -160,6 +162,8 @@ test('tokens of this server open its routes, and end on every thread when they a
     );
     expect([seen['x-sluice-client'], seen['authorization']]).toEqual(['app', undefined]);
   }
+  const counted = async () => (await gateway.get('/own', bearer(token))).headers.get('ratelimit-policy') ?? '';
+  await waitFor(async () => (await counted()).startsWith('"month";q=1000;'), { what: 'the plan to hold for tokens' });
   expect(await refusal(gateway, token, '/far')).toEqual(['TOKEN_AUDIENCE_REFUSED', INVALID]);
   const far = await grant({ resource: 'https://far.example' });
   expect(await refusal(gateway, far, '/far')).toEqual(['FORBIDDEN', 'Bearer realm="api", error="insufficient_scope"']);
