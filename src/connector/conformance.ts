@@ -4,10 +4,27 @@
  */
 import { z } from 'zod';
 import { SluiceError } from '#kernel';
-import { CONNECTOR_TYPES, type Connection, type Connector, PROOFS, READ_MODES, WRITE_MODES } from './contract.ts';
+import {
+  CONNECTOR_TYPES,
+  type Connection,
+  type Connector,
+  OTHER_ABILITIES,
+  PROOFS,
+  READ_MODES,
+  WRITE_MODES,
+} from './contract.ts';
 
-const CAPABILITIES = [...READ_MODES, ...WRITE_MODES] as const;
-const METHODS = { check: true, discover: true, close: true, read: false, write: false } as const;
+const CAPABILITIES = [...READ_MODES, ...WRITE_MODES, ...OTHER_ABILITIES] as const;
+const METHODS = {
+  check: true,
+  discover: true,
+  close: true,
+  read: false,
+  write: false,
+  changes: false,
+  lookup: false,
+  forget: false,
+} as const;
 
 const shape = z.object({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, 'must be lower case letters, digits and dashes'),
@@ -69,6 +86,11 @@ export function checkConnection(connection: unknown, { name, can }: Connector): 
     }
   }
   const { read, write } = connection as Connection;
+  for (const one of OTHER_ABILITIES) {
+    if (can.includes(one) !== ((connection as Connection)[one] !== undefined)) {
+      throw invalid(name, `it announces ${one} and has no ${one}, or the other way round`);
+    }
+  }
   if (can.some((one) => (READ_MODES as readonly string[]).includes(one)) !== (read !== undefined)) {
     throw invalid(name, 'it announces to read and has no read, or the other way round');
   }

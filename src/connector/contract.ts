@@ -19,11 +19,13 @@ export const CONNECTOR_TYPES = ['api', 'database', 'file_system', 'message_queue
 /** What a connector was tested against: the system itself, another's stateful imitation of it, its description, or ours. */
 export const PROOFS = ['server', 'emulator', 'spec', 'stub'] as const;
 export const READ_MODES = ['full', 'incremental'] as const;
+/** Reading what changes, as it changes; reading single records by their key. */
+export const OTHER_ABILITIES = ['changes', 'lookup'] as const;
 export const WRITE_MODES = ['insert', 'update', 'upsert', 'delete', 'append'] as const;
 
 export type ReadMode = (typeof READ_MODES)[number];
 export type WriteMode = (typeof WRITE_MODES)[number];
-export type Capability = ReadMode | WriteMode;
+export type Capability = ReadMode | WriteMode | (typeof OTHER_ABILITIES)[number];
 
 export type ScalarType =
   | 'string'
@@ -88,6 +90,63 @@ export interface WriteRequest {
   readonly mode: WriteMode;
   /** What identifies a record, for all modes but insert and append; empty: the primary key. */
   readonly keys: readonly string[];
+  /** Who writes, to be found again in `Change.origin` where the system can carry it. */
+  readonly origin?: string;
+}
+
+export interface ChangesRequest {
+  readonly streams: readonly string[];
+  /** Of a stream whose records are not in `state` yet: first all that is there (`read`), handed over to what changes without a gap. */
+  readonly snapshot: boolean;
+  /** The state of the last page that was taken; absent: from the beginning, or from now on without a snapshot. */
+  readonly state?: Json;
+  /** At most about so many changes in a page. A transaction may be cut by pages; its changes stay in their order. */
+  readonly pageRecordsMax: number;
+  /** Names this reader in the system, where it keeps a place for one (a replication slot). Dots and dashes may be in it. */
+  readonly consumer: string;
+}
+
+/**
+ * One change of one record. `read`: it was there when the snapshot passed. `truncate`: all of the stream went, and there are no
+ * images. A change of the primary key is a `delete` of the old and an `insert` of the new.
+ */
+export interface Change {
+  readonly stream: string;
+  readonly op: 'read' | 'insert' | 'update' | 'delete' | 'truncate';
+  /** As it was, as far as the system says: all fields, only those of the key, or null. */
+  readonly before: Row | null;
+  /** As it is; null after a delete. */
+  readonly after: Row | null;
+  /** Fields that are not in `after` because they did not change and the system does not send them. Never to be written as null. */
+  readonly unchanged?: readonly string[];
+  /** When it was committed, as `timestamp`. */
+  readonly at: string;
+  /** The place of its commit in the system's own order, for people and for comparing; equal for one transaction. */
+  readonly position: string;
+  /** Who wrote it, where the writer said so by `WriteRequest.origin`. */
+  readonly origin?: string;
+}
+
+export interface ChangePage {
+  /** May be empty: the state has moved on all the same. */
+  readonly changes: readonly Change[];
+  /** Where to go on after this page, on any connection. */
+  readonly state: Json;
+  /** Streams whose fields are not as they were, told before their first change of the new form, and all of them on the first page. */
+  readonly streams?: readonly Stream[];
+}
+
+/** What a connector is given beside its configuration. */
+export interface OpenContext {
+  /** The name to appear under in the system, where it has a place for that. */
+  readonly endpoint: string;
+  /**
+   * Bytes that all connections of this endpoint see, on all threads, zero at first: for budgets of requests. What is in
+   * them is up to the connector. Absent: this connection is the only one.
+   */
+  readonly shared?: SharedArrayBuffer;
+  /** Keeps configuration that the system has replaced (a rotated refresh token) before it answers; absent: nothing can be kept. */
+  keep?(replaced: Readonly<Record<string, Json>>): Promise<void>;
 }
 
 /** What became of one record. A deletion of what is not there is done; a change of it is rejected. */
@@ -101,6 +160,15 @@ export interface Connection {
   discover(): Promise<readonly Stream[]>;
   /** One page is made when it is asked for. @throws ENDPOINT_STREAM_UNKNOWN */
   read?(request: ReadRequest): AsyncIterable<Page>;
+  /**
+   * Goes on for ever; a page is made when it is asked for, an empty one at the latest after some seconds. What a page's state
+   * covers may be forgotten by the system once the next page is asked for.
+   */
+  changes?(request: ChangesRequest): AsyncIterable<ChangePage>;
+  /** The records of these keys as they are now, in order, null where there is none. `keys` are records of the fields `fields`. */
+  lookup?(stream: string, fields: readonly string[], keys: readonly Row[]): Promise<(Row | null)[]>;
+  /** Forgets what the system keeps for a consumer of changes (a replication slot). What is not there is done. */
+  forget?(consumer: string): Promise<void>;
   /** One result for each record, in order; what throws has happened to no record, or may safely be done again. */
   write?(request: WriteRequest, records: readonly Row[]): Promise<WriteResult[]>;
   close(): Promise<void>;
@@ -118,8 +186,7 @@ export interface Connector<Config = unknown> {
   readonly can: readonly Capability[];
   /** Of the configuration: checks it, documents it, makes its form. Secret fields carry `.meta({ secret: true })`. */
   readonly spec: z.ZodType<Config>;
-  /** @param context `endpoint`: the name to appear under in the system, where it has a place for that */
-  open(config: Config, context: { readonly endpoint: string }): Promise<Connection>;
+  open(config: Config, context: OpenContext): Promise<Connection>;
 }
 
 /** Only so that the compiler knows the configuration's type in `open`. */

@@ -8,11 +8,15 @@ export { SluiceError } from '#kernel';
 export { coding } from './coding.ts';
 export { checkConnection, checkConnector, describeConnector } from './conformance.ts';
 export {
+  type Change,
+  type ChangePage,
+  type ChangesRequest,
   type Connection,
   type Connector,
   defineConnector,
   type Field,
   type Json,
+  type OpenContext,
   type Page,
   READ_MODES,
   type ReadRequest,
