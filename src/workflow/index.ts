@@ -1,0 +1,6 @@
+/** Workflows: how they are written down, and what is made of it. */
+export type * from './definition/document.ts';
+export type * from './definition/extensions.ts';
+export { TASK_KINDS, type TaskKind, taskKind } from './definition/kinds.ts';
+export type * from './definition/parts.ts';
+export type * from './definition/tasks.ts';
