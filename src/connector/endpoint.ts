@@ -11,7 +11,8 @@ import { asSluiceError, type Clock, type Limits, type Logger, SluiceError } from
 import type { Page, ReadRequest, Row, Stream, WriteRequest, WriteResult } from './contract.ts';
 import type { Found } from './found.ts';
 import { fingerprint } from './registry.ts';
-import { ConnectorThread } from './thread.ts';
+import { ConnectorThread, setupOf } from './thread.ts';
+import type { Opening } from './worker/opening.ts';
 
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 60_000;
@@ -108,6 +109,13 @@ export class Endpoint {
     } finally {
       await thread.close();
     }
+  }
+
+  /** For a connection of one's own on another thread. @throws ENDPOINT_DISABLED, SECRET_UNKNOWN, CONNECTOR_UNKNOWN */
+  async opening(): Promise<Opening> {
+    const { name, found, resolve, spec } = this.#options;
+    if (!spec.enabled) throw new SluiceError('ENDPOINT_DISABLED', `endpoint ${name} is not enabled`);
+    return { setup: setupOf(await found()), input: { endpoint: name, ...resolve(spec.config), dry: false } };
   }
 
   /** Begins to check on the schedule, the first time after `firstMs`. */

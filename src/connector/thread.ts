@@ -20,6 +20,11 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
+/** What a thread needs to load a connector. */
+export function setupOf({ name, module, origin }: Found): WorkerSetup {
+  return { name, module, contract: origin === 'sluice' ? null : CONTRACT };
+}
+
 export class ConnectorThread {
   readonly #name: string;
   readonly #limits: Limits;
@@ -30,12 +35,12 @@ export class ConnectorThread {
   /** Called once, when the thread has ended without being asked to. */
   onLost: ((error: SluiceError) => void) | undefined;
 
-  constructor({ name, module, origin }: Found, limits: Limits) {
+  constructor(found: Found, limits: Limits) {
+    const { name } = found;
     this.#name = name;
     this.#limits = limits;
-    const workerData: WorkerSetup = { name, module, contract: origin === 'sluice' ? null : CONTRACT };
     this.#worker = new Worker(ENTRY, {
-      workerData,
+      workerData: setupOf(found),
       name: `connector ${name}`,
       resourceLimits: { maxOldGenerationSizeMb: Math.ceil(limits.connectorHeapBytesMax / MIB) },
       // What a connector prints must not become part of a command's answer.

@@ -3,71 +3,36 @@
  * throws leaves as a coded error in which no secret is readable; what it breaks is this thread alone.
  * Started by `../thread.ts`.
  */
-import { register } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { asSluiceError, assert, SluiceError } from '#kernel';
-import { checkConnection, checkConnector, describeConnector, secretPaths } from '../conformance.ts';
+import { checkConnection, describeConnector } from '../conformance.ts';
 import type { Connection, Connector, Page } from '../contract.ts';
+import { checkConfig, hiding, loadConnector, registerContract } from './opening.ts';
 import type { Answer, Call, CallName, Calls, OpenInput, WorkerSetup } from './protocol.ts';
 
 const setup = workerData as WorkerSetup;
 const port = parentPort;
 assert(port !== null, 'this module is the entry of a worker thread');
 
-/** So that a connector outside this package finds the contract by the name it has for users. */
-if (setup.contract !== null) {
-  const url = JSON.stringify(setup.contract);
-  const hook = `export const resolve = (name, context, next) =>
-    name === 'sluice/connector' ? { url: ${url}, shortCircuit: true } : next(name, context)`;
-  register(`data:text/javascript,${encodeURIComponent(hook)}`);
-}
+registerContract(setup);
 
 const reads = new Map<number, AsyncIterator<Page>>();
 let loading: Promise<Connector> | undefined;
 let opened: Connection | undefined;
-/** Texts that must not leave the thread in a message. */
-let secrets: string[] = [];
+let hide = (text: string): string => text;
 
 function load(): Promise<Connector> {
-  loading ??= (async () => {
-    let module: { default?: unknown };
-    try {
-      module = (await import(setup.module)) as { default?: unknown };
-    } catch (error) {
-      throw new SluiceError('CONNECTOR_INVALID', `connector ${setup.name} does not load: ${String(error)}`, {
-        connector: setup.name,
-      });
-    }
-    return checkConnector(module.default, setup.name);
-  })();
+  loading ??= loadConnector(setup);
   return loading;
 }
 
 /** @throws ENDPOINT_INVALID, CONNECTOR_INVALID, and what the system says */
-async function open({ endpoint, config, secretPaths: named, dry }: OpenInput): Promise<null> {
+async function open(input: OpenInput): Promise<null> {
   const connector = await load();
-  secrets = named.map((path) => String(valueAt(config, path))).filter((text) => text.length > 0);
-  for (const path of secretPaths(describeConnector(connector).config)) {
-    if (valueAt(config, path) !== undefined && !named.includes(path)) {
-      throw invalidConfig(path, 'is secret: declare a secret and name it here as {"secret": "NAME"}');
-    }
-  }
-  const result = connector.spec.safeParse(config);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    throw invalidConfig(issue?.path.join('.') ?? '', issue?.message ?? 'is not valid');
-  }
-  if (!dry) opened = checkConnection(await connector.open(result.data, { endpoint }), connector);
+  hide = hiding(input);
+  const config = checkConfig(connector, input);
+  if (!input.dry) opened = checkConnection(await connector.open(config, { endpoint: input.endpoint }), connector);
   return null;
-}
-
-function invalidConfig(field: string, message: string): SluiceError {
-  const path = field === '' ? 'config' : `config.${field}`;
-  return new SluiceError('ENDPOINT_INVALID', `${path}: ${message}`, { field: path });
-}
-
-function valueAt(value: unknown, path: string): unknown {
-  return path.split('.').reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], value);
 }
 
 function connection(): Connection {
@@ -138,7 +103,7 @@ async function answer({ id, name, input }: Call): Promise<Answer> {
       id,
       ok: false,
       code,
-      message: secrets.reduce((text, one) => text.replaceAll(one, '***'), message),
+      message: hide(message),
       details,
     };
   }
