@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runCli, type ServeOptions } from '#cli';
-import { type EndpointSpec, Endpoints } from '#connector';
+import { type EndpointSpec, Endpoints, type EndpointsOptions } from '#connector';
 import { type LmdbLog, openLmdbLog, restoreBackup, verifyStore } from '#engine-lmdb';
 import { apiKind, Gateway, planKind, routeKind, upstreamKind } from '#gateway';
 import { createLogger, type Limits, Metrics, resolveLimits, silentLogger, systemClock } from '#kernel';
@@ -21,6 +21,7 @@ import {
   type ProcessorSpec,
   processorKind,
   type Resources,
+  replaceSecret,
   schemaKind,
   secretKind,
   Vault,
@@ -50,15 +51,17 @@ async function serve(options: ServeOptions): Promise<Running> {
     const schemas = new SchemaRegistry(log, limits);
     const processors = new Processors({ log, limits, clock: systemClock, logger, metrics }, options.workers);
     const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
-    const gatewayPort = options.gateway.port ?? GATEWAY_PORT;
-    const gatewayOptions = { ...options.gateway, port: gatewayPort, tls, allowInsecure };
-    const loginKeyFile = join(options.data, LOGIN_KEY_FILE);
+    const gatewayOptions = { ...options.gateway, port: options.gateway.port ?? GATEWAY_PORT, tls, allowInsecure };
     const groups = new GroupCoordinator(log, { limits, clock: systemClock, metrics });
     const gatewayParts = { log, groups, limits, clock: systemClock, logger, metrics };
-    const gateway = new Gateway({ ...gatewayOptions, loginKeyFile, ...gatewayParts });
+    const gateway = new Gateway({
+      ...gatewayOptions,
+      loginKeyFile: join(options.data, LOGIN_KEY_FILE),
+      ...gatewayParts,
+    });
     const vault = new Vault(log, options.data);
     const common = { limits, clock: systemClock, logger, metrics };
-    const endpoints = new Endpoints({ ...common, folder: options.connectors, secret: (name) => vault.open(name) });
+    const endpoints = new Endpoints({ ...common, folder: options.connectors, ...secretsOf(vault, () => resources) });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys, secrets } = await openResources(log, systemClock, [
       schemaKind(schemas),
@@ -162,6 +165,13 @@ function handIssuer(gateway: Gateway, resources: Resources, oauth: Authorization
   });
   hand();
   gateway.useRevoked(oauth.revoked());
+}
+
+function secretsOf(vault: Vault, resources: () => Resources): Pick<EndpointsOptions, 'secret' | 'replaceSecret'> {
+  return {
+    secret: (name) => vault.open(name),
+    replaceSecret: (name, value, by) => replaceSecret(vault, resources(), name, value, by),
+  };
 }
 
 function openEndpoints(endpoints: Endpoints, resources: Resources): void {

@@ -23,6 +23,7 @@ const METHODS = {
   write: false,
   changes: false,
   lookup: false,
+  receive: false,
   forget: false,
 } as const;
 

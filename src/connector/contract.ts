@@ -19,8 +19,8 @@ export const CONNECTOR_TYPES = ['api', 'database', 'file_system', 'message_queue
 /** What a connector was tested against: the system itself, another's stateful imitation of it, its description, or ours. */
 export const PROOFS = ['server', 'emulator', 'spec', 'stub'] as const;
 export const READ_MODES = ['full', 'incremental'] as const;
-/** Reading what changes, as it changes; reading single records by their key. */
-export const OTHER_ABILITIES = ['changes', 'lookup'] as const;
+/** Reading what changes, as it changes; single records by their key; taking what the system sends by itself (webhooks). */
+export const OTHER_ABILITIES = ['changes', 'lookup', 'receive'] as const;
 export const WRITE_MODES = ['insert', 'update', 'upsert', 'delete', 'append'] as const;
 
 export type ReadMode = (typeof READ_MODES)[number];
@@ -136,17 +136,37 @@ export interface ChangePage {
   readonly streams?: readonly Stream[];
 }
 
+/** One request that the system has sent by itself, as it came. */
+export interface Delivery {
+  /** By name in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** When it came, epoch ms. */
+  readonly atMs: number;
+}
+
+/** What a delivery means, once its signature has held. */
+export interface Received {
+  /** In their order; `before` is null where the system does not say. */
+  readonly changes: readonly Change[];
+  /** One that comes again with this id within `onceMs` is the same, and not to be taken again. */
+  readonly id?: string;
+  readonly onceMs?: number;
+  /** What to answer where an empty success will not do: a challenge. */
+  readonly answer?: { readonly status: number; readonly contentType: string; readonly body: string };
+}
+
 /** What a connector is given beside its configuration. */
 export interface OpenContext {
   /** The name to appear under in the system, where it has a place for that. */
   readonly endpoint: string;
   /**
-   * Bytes that all connections of this endpoint see, on all threads, zero at first: for budgets of requests. What is in
-   * them is up to the connector. Absent: this connection is the only one.
+   * Bytes that all connections of this endpoint, and of others with the same secrets, see on all threads; zero at first: for
+   * budgets of requests and for tokens. What is in them is up to the connector. Absent: this connection is the only one.
    */
   readonly shared?: SharedArrayBuffer;
-  /** Keeps configuration that the system has replaced (a rotated refresh token) before it answers; absent: nothing can be kept. */
-  keep?(replaced: Readonly<Record<string, Json>>): Promise<void>;
+  /** Keeps secrets of the configuration, by path, that the system has replaced (a rotated refresh token); absent: nothing can be kept. */
+  keep?(replaced: Readonly<Record<string, string>>): Promise<void>;
 }
 
 /** What became of one record. A deletion of what is not there is done; a change of it is rejected. */
@@ -167,6 +187,8 @@ export interface Connection {
   changes?(request: ChangesRequest): AsyncIterable<ChangePage>;
   /** The records of these keys as they are now, in order, null where there is none. `keys` are records of the fields `fields`. */
   lookup?(stream: string, fields: readonly string[], keys: readonly Row[]): Promise<(Row | null)[]>;
+  /** Nothing is asked of the system for it. @throws SIGNATURE_MISSING, SIGNATURE_INVALID, SIGNATURE_EXPIRED, REQUEST_MALFORMED */
+  receive?(delivery: Delivery): Promise<Received>;
   /** Forgets what the system keeps for a consumer of changes (a replication slot). What is not there is done. */
   forget?(consumer: string): Promise<void>;
   /** One result for each record, in order; what throws has happened to no record, or may safely be done again. */

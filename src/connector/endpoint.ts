@@ -8,7 +8,7 @@
  * Made and ended by `endpoints.ts`.
  */
 import { asSluiceError, type Clock, type Limits, type Logger, SluiceError } from '#kernel';
-import type { Page, ReadRequest, Row, Stream, WriteRequest, WriteResult } from './contract.ts';
+import type { Delivery, Page, ReadRequest, Received, Row, Stream, WriteRequest, WriteResult } from './contract.ts';
 import type { Found } from './found.ts';
 import { fingerprint } from './registry.ts';
 import { ConnectorThread, setupOf } from './thread.ts';
@@ -54,6 +54,10 @@ export interface EndpointOptions {
   readonly found: () => Promise<Found>;
   /** @throws SECRET_UNKNOWN */
   readonly resolve: (config: EndpointSpec['config']) => Resolved;
+  /** Seen by all connections to the same account. */
+  readonly shared: SharedArrayBuffer;
+  /** Keeps secrets that the system has replaced, by their paths in the configuration. */
+  readonly keep: (replaced: Readonly<Record<string, string>>) => Promise<void>;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -102,10 +106,10 @@ export class Endpoint {
 
   /** Whether the configuration is one the connector takes; nothing is opened. @throws ENDPOINT_INVALID and more */
   async validate(): Promise<void> {
-    const { name, found, resolve, limits, spec } = this.#options;
+    const { name, found, resolve, limits, spec, shared } = this.#options;
     const thread = new ConnectorThread(await found(), limits);
     try {
-      await thread.call('open', { endpoint: name, ...resolve(spec.config), dry: true });
+      await thread.call('open', { endpoint: name, ...resolve(spec.config), shared, dry: true });
     } finally {
       await thread.close();
     }
@@ -113,9 +117,14 @@ export class Endpoint {
 
   /** For a connection of one's own on another thread. @throws ENDPOINT_DISABLED, SECRET_UNKNOWN, CONNECTOR_UNKNOWN */
   async opening(): Promise<Opening> {
-    const { name, found, resolve, spec } = this.#options;
+    const { name, found, resolve, spec, shared } = this.#options;
     if (!spec.enabled) throw new SluiceError('ENDPOINT_DISABLED', `endpoint ${name} is not enabled`);
-    return { setup: setupOf(await found()), input: { endpoint: name, ...resolve(spec.config), dry: false } };
+    return { setup: setupOf(await found()), input: { endpoint: name, ...resolve(spec.config), shared, dry: false } };
+  }
+
+  /** Keeps secrets that the system has replaced, by their paths in the configuration. @throws ENDPOINT_INVALID */
+  keep(replaced: Readonly<Record<string, string>>): Promise<void> {
+    return this.#options.keep(replaced);
   }
 
   /** Begins to check on the schedule, the first time after `firstMs`. */
@@ -174,6 +183,12 @@ export class Endpoint {
     return thread.call('write', { request, records });
   }
 
+  /** What a request means that the system has sent by itself. @throws SIGNATURE_INVALID and more */
+  async receive(delivery: Delivery): Promise<Received> {
+    const { thread } = await this.#connected();
+    return thread.call('receive', delivery);
+  }
+
   /** Lets go of the connection; the next call makes another, with secrets as they are then. */
   async reset(): Promise<void> {
     const open = this.#open;
@@ -218,13 +233,14 @@ export class Endpoint {
 
   async #begin(before: Open | undefined): Promise<Open> {
     await before?.thread.close();
-    const { name, limits, resolve } = this.#options;
+    const { name, limits, resolve, shared } = this.#options;
     const found = await this.#options.found();
     const print = await fingerprint(found);
     const thread = new ConnectorThread(found, limits);
+    thread.onKeep = this.#options.keep;
     this.#status = { ...this.#status, threads: this.#status.threads + 1 };
     try {
-      await thread.call('open', { endpoint: name, ...resolve(this.spec.config), dry: false });
+      await thread.call('open', { endpoint: name, ...resolve(this.spec.config), shared, dry: false });
     } catch (error) {
       await thread.close();
       throw error;

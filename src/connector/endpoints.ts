@@ -8,12 +8,16 @@ import { ConnectorRegistry } from './registry.ts';
 
 /** After a start, endpoints are checked in this time, not all at once. */
 const FIRST_CHECKS_MS = 2_000;
+/** For budgets and tokens of one account. */
+const SHARED_BYTES = 16_384;
 
 export interface EndpointsOptions {
   /** Of the user's connectors. */
   readonly folder: string | undefined;
   /** The value of a secret. @throws SECRET_UNKNOWN */
   readonly secret: (name: string) => string;
+  /** Keeps another value of a secret, durably. @param by the endpoint whose system has replaced it */
+  readonly replaceSecret: (name: string, value: string, by: string) => Promise<void>;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -24,6 +28,9 @@ export class Endpoints {
   readonly registry: ConnectorRegistry;
   readonly #options: EndpointsOptions;
   readonly #endpoints = new Map<string, Endpoint>();
+  readonly #shared = new Map<string, SharedArrayBuffer>();
+  /** Values that a system has given, by secret, and the endpoint that has them already. */
+  readonly #replaced = new Map<string, { readonly value: string; readonly by: string }>();
 
   constructor(options: EndpointsOptions) {
     this.#options = options;
@@ -82,8 +89,12 @@ export class Endpoints {
 
   /** A secret has another value: who uses it connects anew. */
   async secretChanged(secret: string): Promise<void> {
-    const users = [...this.#endpoints.values()].filter(({ spec }) => secretsNamed(spec.config).includes(secret));
-    await Promise.all(users.map((endpoint) => endpoint.reset()));
+    const replaced = this.#replaced.get(secret);
+    const known = replaced?.value === this.#options.secret(secret) ? replaced.by : undefined;
+    const users = [...this.#endpoints].filter(
+      ([name, { spec }]) => name !== known && secretsNamed(spec.config).includes(secret),
+    );
+    await Promise.all(users.map(([, endpoint]) => endpoint.reset()));
   }
 
   async close(): Promise<void> {
@@ -97,11 +108,41 @@ export class Endpoints {
       spec,
       found: () => this.registry.find(spec.connector),
       resolve: (config) => resolveSecrets(config, secret),
+      shared: this.#sharedBy(name, spec),
+      keep: (replaced) => this.#keep(name, spec, replaced),
       limits,
       clock,
       logger,
     });
   }
+
+  /** Who names the same secrets uses the same account. */
+  #sharedBy(name: string, { connector, config }: EndpointSpec): SharedArrayBuffer {
+    const secrets = [...new Set(secretsNamed(config))].sort();
+    const account = JSON.stringify(secrets.length === 0 ? [connector, name] : [connector, null, ...secrets]);
+    const shared = this.#shared.get(account) ?? new SharedArrayBuffer(SHARED_BYTES);
+    this.#shared.set(account, shared);
+    return shared;
+  }
+
+  async #keep(by: string, { config }: EndpointSpec, replaced: Readonly<Record<string, string>>): Promise<void> {
+    for (const [path, value] of Object.entries(replaced)) {
+      const secret = secretAt(config, path);
+      this.#replaced.set(secret, { value, by });
+      await this.#options.replaceSecret(secret, value, by);
+    }
+  }
+}
+
+/** The secret that a configuration names at a path. @throws ENDPOINT_INVALID */
+function secretAt(config: unknown, path: string): string {
+  const found = path
+    .split('.')
+    .reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], config);
+  const { secret } = (found ?? {}) as { secret?: unknown };
+  if (typeof secret === 'string') return secret;
+  const message = `config.${path}: the system has replaced it, and no secret is named here in which to keep it`;
+  throw new SluiceError('ENDPOINT_INVALID', message, { field: `config.${path}` });
 }
 
 /** The secrets a configuration names. */

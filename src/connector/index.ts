@@ -13,6 +13,7 @@ export {
   type ChangesRequest,
   type Connection,
   type Connector,
+  type Delivery,
   defineConnector,
   type Field,
   type Json,
@@ -20,6 +21,7 @@ export {
   type Page,
   READ_MODES,
   type ReadRequest,
+  type Received,
   type Row,
   type ScalarType,
   type Stream,
@@ -30,7 +32,7 @@ export {
   type WriteResult,
 } from './contract.ts';
 export type { EndpointSpec, EndpointStatus } from './endpoint.ts';
-export { Endpoints } from './endpoints.ts';
+export { Endpoints, type EndpointsOptions } from './endpoints.ts';
 export { fromJson, toJson } from './json-values.ts';
 export { type KeysetQuery, readKeyset, requireStream } from './keyset.ts';
 export type { CatalogueEntry } from './registry.ts';

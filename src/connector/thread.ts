@@ -4,9 +4,9 @@
  * does not come back; `endpoint.ts` starts another.
  */
 import { Worker } from 'node:worker_threads';
-import { type Limits, SluiceError } from '#kernel';
+import { asSluiceError, type Limits, SluiceError } from '#kernel';
 import type { Found } from './found.ts';
-import type { Answer, Call, CallName, Calls, WorkerSetup } from './worker/protocol.ts';
+import type { Answer, Call, CallName, Calls, Keep, Kept, WorkerSetup } from './worker/protocol.ts';
 
 const MIB = 1024 * 1024;
 /** A connection that takes longer to say good-bye is cut. */
@@ -34,6 +34,8 @@ export class ConnectorThread {
   #ended: SluiceError | undefined;
   /** Called once, when the thread has ended without being asked to. */
   onLost: ((error: SluiceError) => void) | undefined;
+  /** Keeps secrets that the system has replaced, by their paths. */
+  onKeep: ((replaced: Keep['replaced']) => Promise<void>) | undefined;
 
   constructor(found: Found, limits: Limits) {
     const { name } = found;
@@ -47,7 +49,10 @@ export class ConnectorThread {
       stdout: true,
     });
     this.#worker.stdout.resume();
-    this.#worker.on('message', (answer: Answer) => this.#take(answer));
+    this.#worker.on('message', (message: Answer | Keep) => {
+      if ('keep' in message) void this.#keep(message);
+      else this.#take(message);
+    });
     this.#worker.on('error', (error) => this.#lose(error));
     this.#worker.on('exit', (code) => this.#lose(new Error(`it ended its thread with code ${code}`)));
   }
@@ -96,6 +101,18 @@ export class ConnectorThread {
     clearTimeout(pending.timer);
     if (answer.ok) pending.resolve(answer.value);
     else pending.reject(new SluiceError(answer.code, answer.message, answer.details));
+  }
+
+  async #keep({ keep, replaced }: Keep): Promise<void> {
+    let failure: Kept['failure'] = null;
+    try {
+      if (this.onKeep === undefined) throw new SluiceError('ENDPOINT_UNSUPPORTED', 'nothing can be kept here');
+      await this.onKeep(replaced);
+    } catch (error) {
+      const { code, message } = asSluiceError(error);
+      failure = { code, message };
+    }
+    this.#worker.postMessage({ kept: keep, failure } satisfies Kept);
   }
 
   #lose(error: Error): void {

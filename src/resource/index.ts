@@ -16,7 +16,7 @@ export { type ProcessorSpec, type ProcessorTarget, processorKind } from './proce
 export type { ChangeListener, ChangeOptions, Resources } from './resources.ts';
 export { type SchemaSpec, type SchemaStore, schemaKind } from './schema-kind.ts';
 export { covers, isScope, matchesGlob } from './scope.ts';
-export { secretKind } from './secret-kind.ts';
+export { replaceSecret, secretKind } from './secret-kind.ts';
 export type { TopicSpec } from './topic-kind.ts';
 export { Vault } from './vault.ts';
 

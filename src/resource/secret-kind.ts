@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { SluiceError } from '#kernel';
 import type { Declared, Kind, Spec } from './document.ts';
+import type { Resources } from './resources.ts';
 import type { Vault } from './vault.ts';
 
 const VALUE_CHARACTERS_MAX = 65_536;
@@ -27,6 +28,25 @@ export function secretKind(vault: Vault): Kind {
     record: (name, { value, ...rest }) => ({ ...rest, mark: vault.mark(name, value as string) }),
     changes: (name, spec) => vault.changes(name, spec?.['value'] as string | undefined),
   };
+}
+
+/**
+ * A system has given another value (a rotated refresh token), and the old one is worth nothing now: the new one is durable when
+ * this answers. Its document follows, since whoever declares the endpoint may be waiting for this very answer; one that a person
+ * gave meanwhile stands.
+ */
+export async function replaceSecret(
+  vault: Vault,
+  resources: Resources,
+  name: string,
+  value: string,
+  endpoint: string,
+): Promise<void> {
+  const { version, spec } = resources.get('secret', name);
+  await vault.replace(name, value);
+  const { mark: _, ...rest } = spec;
+  const follow = resources.put('secret', name, { ...rest, value }, { by: `endpoint ${endpoint}`, ifMatch: version });
+  void follow.catch(() => undefined);
 }
 
 function userOf(secret: string, declared: Declared): string | undefined {

@@ -51,6 +51,11 @@ export class Vault {
     return [{ space: SPACE, key: name, value: Buffer.concat([nonce, cipher.getAuthTag(), body]) }];
   }
 
+  /** Stores another value of a secret, durably, without a version of its document. @throws CONFIG_INVALID */
+  async replace(name: string, value: string): Promise<void> {
+    await this.#log.commit({ state: this.changes(name, value) });
+  }
+
   /** Tells two values apart without telling anything of them to who lacks the key. */
   mark(name: string, value: string): string {
     const mac = createHmac('sha256', this.#keyOnce()).update(`mark\0${name}\0`).update(value);

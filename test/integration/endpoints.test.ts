@@ -51,7 +51,7 @@ const moduleOf = (name: string, connection: string) => `
     name: '${name}', title: 'A test', description: 'A connector that a test has written.', types: ['api'], proof: 'stub',
     can: ['full'],
     spec: z.strictObject({ token: z.string().optional().describe('A token').meta({ secret: true }) }),
-    open: async (config) => ({
+    open: async (config, context) => ({
       check: async () => undefined, discover: async () => [stream], close: async () => undefined,
       read: async function* () { yield { records: [{ a: 1n }], state: 1 }; },
       ${connection}
@@ -106,6 +106,31 @@ it('reads and writes through an endpoint, page by page and record by record', as
   await expect(admin.call('GET', '/v1/endpoints/shop/streams/none/sample')).rejects.toMatchObject({
     code: 'ENDPOINT_STREAM_UNKNOWN',
   });
+});
+
+it('keeps a secret that the system replaces, over a restart, and tells the others that use it', async () => {
+  const replacing = `check: async () => { if (config.token === 'first') await context.keep({ token: 'second' }); },
+    read: async function* () { yield { records: [{ token: config.token }], state: 1 }; },`;
+  const folder = await folderOf({ rotating: replacing });
+  const data = await tempDir();
+  const { admin, server, declare } = await served({ args: ['--connectors', folder], dataDir: data });
+  await admin.put('secrets', 'rotated', { value: 'first' });
+  const spec = { connector: 'rotating', config: { token: { secret: 'rotated' } } };
+  await declare('other', { ...spec, test: false });
+  await declare('mine', spec);
+  const token = async (of: Admin, name: string) => {
+    const { records } = await of.call<{ records: object[] }>('GET', `/v1/endpoints/${name}/streams/one/records`);
+    return records[0];
+  };
+  const followed = async () => JSON.stringify(await token(admin, 'other')) === '{"token":"second"}';
+  await waitFor(followed, { what: 'the other endpoint to have the new value' });
+  const [latest] = (await admin.call<{ by: string }[]>('GET', '/v1/secrets/rotated/history')).slice(-1);
+  expect(latest).toMatchObject({ by: 'endpoint mine', version: 2 });
+  // Its own connection has the new value already, and was not let go.
+  expect(await token(admin, 'mine')).toEqual({ token: 'first' });
+  await server.kill();
+  const again = await served({ args: ['--connectors', folder], dataDir: data });
+  expect(await token(again.admin, 'mine')).toEqual({ token: 'second' });
 });
 
 it('tests an endpoint before it is declared, and keeps the old one while the new one does not work', async () => {

@@ -31,7 +31,8 @@ export async function serve(options: FixtureOptions = {}) {
   const processors = new Processors({ log, limits, clock: systemClock, logger: silentLogger, metrics });
   const groups = options.groups ?? new GroupCoordinator(log, { limits, clock: systemClock, metrics });
   const common = { limits, clock: systemClock, logger: silentLogger, metrics };
-  const endpoints = new Endpoints({ ...common, folder: undefined, secret: () => '' });
+  const secretless = { secret: () => '', replaceSecret: async () => undefined };
+  const endpoints = new Endpoints({ ...common, folder: undefined, ...secretless });
   const server = await startServer({
     log,
     groups,

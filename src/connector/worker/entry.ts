@@ -8,7 +8,7 @@ import { asSluiceError, assert, SluiceError } from '#kernel';
 import { checkConnection, describeConnector } from '../conformance.ts';
 import type { Connection, Connector, Page } from '../contract.ts';
 import { checkConfig, hiding, loadConnector, registerContract } from './opening.ts';
-import type { Answer, Call, CallName, Calls, OpenInput, WorkerSetup } from './protocol.ts';
+import type { Answer, Call, CallName, Calls, Keep, Kept, OpenInput, WorkerSetup } from './protocol.ts';
 
 const setup = workerData as WorkerSetup;
 const port = parentPort;
@@ -20,6 +20,8 @@ const reads = new Map<number, AsyncIterator<Page>>();
 let loading: Promise<Connector> | undefined;
 let opened: Connection | undefined;
 let hide = (text: string): string => text;
+const keeping = new Map<number, (answer: Kept) => void>();
+let keeps = 0;
 
 function load(): Promise<Connector> {
   loading ??= loadConnector(setup);
@@ -31,8 +33,20 @@ async function open(input: OpenInput): Promise<null> {
   const connector = await load();
   hide = hiding(input);
   const config = checkConfig(connector, input);
-  if (!input.dry) opened = checkConnection(await connector.open(config, { endpoint: input.endpoint }), connector);
+  const { endpoint, shared, dry } = input;
+  if (!dry) opened = checkConnection(await connector.open(config, { endpoint, shared, keep }), connector);
   return null;
+}
+
+/** @throws what is wrong with keeping them */
+async function keep(replaced: Readonly<Record<string, string>>): Promise<void> {
+  const shown = hide;
+  hide = (text) => Object.values(replaced).reduce((less, one) => less.replaceAll(one, '***'), shown(text));
+  const id = ++keeps;
+  const answered = new Promise<Kept>((resolve) => keeping.set(id, resolve));
+  port?.postMessage({ keep: id, replaced } satisfies Keep);
+  const { failure } = await answered;
+  if (failure !== null) throw new SluiceError(failure.code, failure.message);
 }
 
 function connection(): Connection {
@@ -86,6 +100,11 @@ const handlers: { [Name in CallName]: (input: Calls[Name]['input']) => Promise<C
     if (write === undefined) throw unsupported('write');
     return write.call(connection(), request, records);
   },
+  receive: (delivery) => {
+    const { receive } = connection();
+    if (receive === undefined) throw unsupported('receive');
+    return receive.call(connection(), delivery);
+  },
   close: async () => {
     await opened?.close();
     opened = undefined;
@@ -115,7 +134,12 @@ function asCoded(error: unknown): SluiceError {
   return coded.code === 'INTERNAL' ? new SluiceError('ENDPOINT_FAILED', coded.message) : coded;
 }
 
-port.on('message', (call: Call) => {
+port.on('message', (call: Call | Kept) => {
+  if ('kept' in call) {
+    keeping.get(call.kept)?.(call);
+    keeping.delete(call.kept);
+    return;
+  }
   void answer(call).then((reply) => {
     try {
       port.postMessage(reply);

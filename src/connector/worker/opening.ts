@@ -6,7 +6,7 @@
 import { register } from 'node:module';
 import { SluiceError } from '#kernel';
 import { checkConnection, checkConnector, describeConnector, secretPaths } from '../conformance.ts';
-import type { Connection, Connector } from '../contract.ts';
+import type { Connection, Connector, OpenContext } from '../contract.ts';
 import type { OpenInput, WorkerSetup } from './protocol.ts';
 
 /** All that it takes to open an endpoint's connection on another thread. Plain data, with secrets in it. */
@@ -61,14 +61,19 @@ export function checkConfig(connector: Connector, { config, secretPaths: named }
   throw invalidConfig(issue?.path.join('.') ?? '', issue?.message ?? 'is not valid');
 }
 
-/** Everything in one, on a thread that holds this connection alone. @throws what is wrong, with no secret in it */
-export async function openConnection({ setup, input }: Opening): Promise<Opened> {
+/**
+ * Everything in one, on a thread that holds this connection alone.
+ * @param keep `Endpoint.keep` by way of the caller's messages @throws what is wrong, with no secret in it
+ */
+export async function openConnection({ setup, input }: Opening, keep?: OpenContext['keep']): Promise<Opened> {
   registerContract(setup);
   const hide = hiding(input);
   try {
     const connector = await loadConnector(setup);
     const config = checkConfig(connector, input);
-    const connection = checkConnection(await connector.open(config, { endpoint: input.endpoint }), connector);
+    const { endpoint, shared } = input;
+    const context = { endpoint, shared, ...(keep === undefined ? {} : { keep }) };
+    const connection = checkConnection(await connector.open(config, context), connector);
     return { connection, hide };
   } catch (error) {
     if (error instanceof SluiceError) throw new SluiceError(error.code, hide(error.message), error.details);

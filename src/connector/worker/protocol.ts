@@ -4,7 +4,7 @@
  */
 import type { ErrorCode, ErrorDetails } from '#kernel';
 import type { Description } from '../conformance.ts';
-import type { Page, ReadRequest, Row, Stream, WriteRequest, WriteResult } from '../contract.ts';
+import type { Delivery, Page, ReadRequest, Received, Row, Stream, WriteRequest, WriteResult } from '../contract.ts';
 
 export interface WorkerSetup {
   readonly name: string;
@@ -20,6 +20,8 @@ export interface OpenInput {
   readonly config: Readonly<Record<string, unknown>>;
   /** Dotted paths of the places where secrets were named. */
   readonly secretPaths: readonly string[];
+  /** As `OpenContext.shared`. */
+  readonly shared: SharedArrayBuffer;
   /** Only check the configuration. */
   readonly dry: boolean;
 }
@@ -33,6 +35,7 @@ export interface Calls {
   next: { input: { readonly read: number }; output: Page | null };
   end: { input: { readonly read: number }; output: null };
   write: { input: { readonly request: WriteRequest; readonly records: readonly Row[] }; output: WriteResult[] };
+  receive: { input: Delivery; output: Received };
   close: { input: null; output: null };
 }
 
@@ -53,3 +56,15 @@ export type Answer =
       readonly message: string;
       readonly details: ErrorDetails;
     };
+
+/** The other way round: the thread asks for secrets to be kept, by their paths, and is told when they are. */
+export interface Keep {
+  readonly keep: number;
+  readonly replaced: Readonly<Record<string, string>>;
+}
+
+export interface Kept {
+  readonly kept: number;
+  /** Null: they are kept. */
+  readonly failure: { readonly code: ErrorCode; readonly message: string } | null;
+}
