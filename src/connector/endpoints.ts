@@ -1,6 +1,6 @@
 /**
  * All endpoints that are declared, by name. A new declaration is proven before it takes the place of the old one: while it does
- * not work, the old one goes on. Called by kind `endpoint` through `main.ts`, and by the server's routes.
+ * not work, the old one goes on. Called by kind `endpoint` through `composition.ts`, and by the server's routes.
  */
 import { type Clock, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
 import { Endpoint, type EndpointSpec, type EndpointStatus, type Resolved } from './endpoint.ts';

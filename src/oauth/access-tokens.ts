@@ -7,10 +7,10 @@
  * that is disabled, deleted or cut back loses its tokens at once.
  */
 import { randomBytes, verify } from 'node:crypto';
-import { SignJWT } from 'jose';
 import { type Clock, type Limits, SluiceError } from '#kernel';
 import { type ClientSpec, covers, type Document, isInForce } from '#resource';
 import type { ExpiringSet } from './expiring-set.ts';
+import { jose } from './jose.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 const COMPACT = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})$/;
@@ -71,7 +71,7 @@ export class AccessTokens {
   ): Promise<string> {
     const { kid, privateKey } = this.#parts.keys.current();
     const now = Math.floor(this.#parts.clock.now() / 1000);
-    return await new SignJWT({ client_id: client, scope: scopes.join(' ') })
+    return await new (jose().SignJWT)({ client_id: client, scope: scopes.join(' ') })
       .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid })
       .setIssuer(this.#parts.issuer())
       .setSubject(client)

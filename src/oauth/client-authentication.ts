@@ -6,7 +6,6 @@
  * either. It must end within `ASSERTION_S`, which bounds what has to be remembered.
  */
 import { createHash } from 'node:crypto';
-import { decodeJwt, jwtVerify } from 'jose';
 import type { MountRequest } from '#http1';
 import { type Clock, type Counter, type Limits, SluiceError } from '#kernel';
 import { type ApiKeys, type ClientSpec, type Document, isInForce } from '#resource';
@@ -14,6 +13,7 @@ import type { ClientKeys } from './client-keys.ts';
 import type { ExpiringSet } from './expiring-set.ts';
 import type { FailureCounts } from './failures.ts';
 import type { Form } from './form.ts';
+import { jose } from './jose.ts';
 import { OAuthError } from './oauth-error.ts';
 
 export const AUTHENTICATION_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
@@ -91,7 +91,7 @@ export class ClientAuthentication {
     if (set === undefined || assertion.length > limits.tokenBytesMax) return false;
     const now = clock.now();
     try {
-      const { payload } = await jwtVerify(assertion, set, {
+      const { payload } = await jose().jwtVerify(assertion, set, {
         algorithms: [...ASSERTION_ALGORITHMS],
         issuer: name,
         subject: name,
@@ -149,7 +149,7 @@ function basicOf(authorization: string): Credentials | undefined {
 /** Whom an assertion speaks of, not verified. */
 function subjectOf(assertion: string): string | undefined {
   try {
-    const { sub } = decodeJwt(assertion);
+    const { sub } = jose().decodeJwt(assertion);
     return typeof sub === 'string' ? sub : undefined;
   } catch {
     return undefined;

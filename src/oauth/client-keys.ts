@@ -2,9 +2,10 @@
  * The public keys a client signs its assertions with: written into its declaration, or fetched from its `jwks_uri`. A
  * fetched set is bounded, is fetched again for an unknown key but not within the cool-down, and redirects are not followed.
  */
-import { createLocalJWKSet, createRemoteJWKSet, customFetch, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import type { FetchImplementation, JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import type { Limits } from '#kernel';
 import type { ClientSpec } from '#resource';
+import { jose } from './jose.ts';
 
 type Limited = Pick<Limits, 'keySetBytesMax' | 'keySetMs'>;
 
@@ -22,7 +23,7 @@ export class ClientKeys {
     const { jwks, jwks_uri } = spec.oauth ?? {};
     let set = this.#sets.get(spec);
     if (set === undefined) {
-      if (jwks !== undefined) set = createLocalJWKSet(jwks as JSONWebKeySet);
+      if (jwks !== undefined) set = jose().createLocalJWKSet(jwks as JSONWebKeySet);
       else if (jwks_uri !== undefined) set = this.#remote(jwks_uri);
       else return undefined;
       this.#sets.set(spec, set);
@@ -32,13 +33,12 @@ export class ClientKeys {
 
   #remote(url: string): JWTVerifyGetKey {
     const { keySetMs, keySetBytesMax } = this.#limits;
-    return createRemoteJWKSet(new URL(url), {
-      timeoutDuration: keySetMs,
-      [customFetch]: async (address, options) => {
-        const response = await fetch(address, options);
-        return new Response(await readBounded(response, keySetBytesMax), { status: response.status });
-      },
-    });
+    const { createRemoteJWKSet, customFetch } = jose();
+    const fetchBounded: FetchImplementation = async (address, options) => {
+      const response = await fetch(address, options);
+      return new Response(await readBounded(response, keySetBytesMax), { status: response.status });
+    };
+    return createRemoteJWKSet(new URL(url), { timeoutDuration: keySetMs, [customFetch]: fetchBounded });
   }
 }
 

@@ -3,12 +3,15 @@
  * are strings of the characters 0 to 255. One thing is more lenient than that encoding: a field with a default may be
  * left out, so that producers may go on with an older version.
  */
-import avro from 'avsc';
+import { createRequire } from 'node:module';
+import type avro from 'avsc';
 import { SluiceError } from '#kernel';
 import { avroDifferences } from './avro-compatibility.ts';
 import { avroCheck } from './avro-values.ts';
 import type { Difference, ParsedSchema, ValueCheck } from './parsed-schema.ts';
 import { invalidSchema, parseJsonText, type ResolvedSource } from './source.ts';
+
+const require = createRequire(import.meta.url);
 
 type Options = Parameters<typeof avro.Type.forSchema>[1];
 
@@ -39,7 +42,8 @@ function parse(text: string, registry: NonNullable<NonNullable<Options>['registr
     throw new SluiceError('SCHEMA_INVALID', 'an Avro schema is an object, a list or the name of a type');
   }
   try {
-    return avro.Type.forSchema(schema as avro.Schema, { registry, wrapUnions: 'always', omitRecordMethods: true });
+    const { Type } = require('avsc') as typeof avro;
+    return Type.forSchema(schema as avro.Schema, { registry, wrapUnions: 'always', omitRecordMethods: true });
   } catch (error) {
     throw invalidSchema(error);
   }

@@ -2,15 +2,19 @@
  * JSON Schema: draft-07 (which also reads draft-06), 2019-09 and 2020-12, by `$schema`, draft-07 without one. Values are
  * checked by ajv; formats are asserted. Schemas referred to are known by the name of the reference and by their own `$id`.
  */
-import { Ajv, type ErrorObject, type Options } from 'ajv';
-import { Ajv2019 } from 'ajv/dist/2019.js';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
+import { createRequire } from 'node:module';
+import type * as AjvModule from 'ajv';
+import type { Ajv, ErrorObject, Options } from 'ajv';
+import type * as Ajv2019Module from 'ajv/dist/2019.js';
+import type * as Ajv2020Module from 'ajv/dist/2020.js';
+import type formats from 'ajv-formats';
 import { SluiceError } from '#kernel';
 import { jsonDifferences } from './json-compatibility.ts';
 import { JsonDocument, type JsonNode, type JsonObject } from './json-document.ts';
 import { type Difference, type Mismatch, type ParsedSchema, pointerTo, type ValueCheck } from './parsed-schema.ts';
 import { invalidSchema, parseJsonText, type ResolvedSource } from './source.ts';
+
+const require = createRequire(import.meta.url);
 
 export type Draft = 'draft-07' | '2019-09' | '2020-12';
 
@@ -70,11 +74,18 @@ export class JsonSchema implements ParsedSchema {
   }
 }
 
+/** Loaded with the first schema of a draft, since a server may never have one. */
+function libraryOf(draft: Draft) {
+  if (draft === '2020-12') return (require('ajv/dist/2020.js') as typeof Ajv2020Module).Ajv2020;
+  if (draft === '2019-09') return (require('ajv/dist/2019.js') as typeof Ajv2019Module).Ajv2019;
+  return (require('ajv') as typeof AjvModule).Ajv;
+}
+
 function createAjv(draft: Draft): Ajv {
-  const ajv =
-    draft === '2020-12' ? new Ajv2020(OPTIONS) : draft === '2019-09' ? new Ajv2019(OPTIONS) : new Ajv(OPTIONS);
-  formats.default(ajv as Ajv);
-  return ajv as Ajv;
+  const ajv = new (libraryOf(draft))(OPTIONS) as Ajv;
+  const { default: addFormats } = require('ajv-formats') as typeof formats;
+  addFormats(ajv);
+  return ajv;
 }
 
 function asNode(value: unknown, what: string): JsonNode {

@@ -3,9 +3,10 @@
  * registry, which are those of the wire: fields are told by their numbers, names do not matter, types may change within
  * a group, and what could be set at the same time may not come into one oneof.
  */
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import { PairTable } from './pair-table.ts';
 import type { Difference } from './parsed-schema.ts';
+import { protobufjs } from './protobufjs.ts';
 
 export interface ProtobufFile {
   readonly packageName: string;
@@ -73,7 +74,7 @@ class ProtobufComparison {
   #field(writer: protobuf.Field, reader: protobuf.Field, path: string): readonly Difference[] {
     if (writer.map !== reader.map)
       return [{ path, message: 'a map and what is not a map cannot be read as each other' }];
-    if (writer instanceof protobuf.MapField && reader instanceof protobuf.MapField) {
+    if (writer instanceof protobufjs().MapField && reader instanceof protobufjs().MapField) {
       if (groupOf(writer.keyType) !== groupOf(reader.keyType))
         return [typeChange(writer.keyType, reader.keyType, path)];
       return this.#types(writer, reader, path);
@@ -87,11 +88,11 @@ class ProtobufComparison {
 
   #types(writer: protobuf.Field, reader: protobuf.Field, path: string): readonly Difference[] {
     const [before, now] = [writer.resolvedType, reader.resolvedType];
-    if (before instanceof protobuf.Type && now instanceof protobuf.Type) {
+    if (before instanceof protobufjs().Type && now instanceof protobufjs().Type) {
       if (localName(before) !== localName(now)) return [typeChange(before.fullName, now.fullName, path)];
       return this.#messages(before, now, path);
     }
-    if (before instanceof protobuf.Type || now instanceof protobuf.Type || kindOf(writer) !== kindOf(reader)) {
+    if (before instanceof protobufjs().Type || now instanceof protobufjs().Type || kindOf(writer) !== kindOf(reader)) {
       return [typeChange(writer.type, reader.type, path)];
     }
     return [];
@@ -103,12 +104,12 @@ function typeChange(before: string, now: string, path: string): Difference {
 }
 
 function messagesIn(type: protobuf.Type): protobuf.Type[] {
-  return type.nestedArray.filter((nested) => nested instanceof protobuf.Type);
+  return type.nestedArray.filter((nested) => nested instanceof protobufjs().Type);
 }
 
 /** The group of a scalar or an enum. */
 function kindOf(field: protobuf.Field): string {
-  return groupOf(field.resolvedType instanceof protobuf.Enum ? 'int32' : field.type);
+  return groupOf(field.resolvedType instanceof protobufjs().Enum ? 'int32' : field.type);
 }
 
 function groupOf(type: string): string {
@@ -116,13 +117,13 @@ function groupOf(type: string): string {
 }
 
 function isNumber(field: protobuf.Field): boolean {
-  return !(field.resolvedType instanceof protobuf.Type) && kindOf(field) !== 'string';
+  return !(field.resolvedType instanceof protobufjs().Type) && kindOf(field) !== 'string';
 }
 
 /** Without the package: a message may move to another file. */
 function localName(type: protobuf.Type): string {
   const outer = type.parent;
-  return outer instanceof protobuf.Type ? `${localName(outer)}.${type.name}` : type.name;
+  return outer instanceof protobufjs().Type ? `${localName(outer)}.${type.name}` : type.name;
 }
 
 /** The oneof that is written in the schema; `optional` in proto3 makes one of its own. */

@@ -2,11 +2,12 @@
  * Protobuf (proto2, proto3), parsed by protobufjs. A value is the first message of the file, in Protobuf's canonical JSON.
  * Imports are schemas referred to by their path, and the well-known files that protobufjs carries.
  */
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import { SluiceError } from '#kernel';
 import type { Difference, ParsedSchema, ValueCheck } from './parsed-schema.ts';
 import { type ProtobufFile, protobufDifferences } from './protobuf-compatibility.ts';
 import { protobufCheck } from './protobuf-values.ts';
+import { protobufjs } from './protobufjs.ts';
 import { invalidSchema, type ResolvedSource } from './source.ts';
 
 export class ProtobufSchema implements ParsedSchema {
@@ -34,7 +35,7 @@ export class ProtobufSchema implements ParsedSchema {
 }
 
 function parse({ text, imports }: ResolvedSource): ProtobufFile {
-  const root = new protobuf.Root();
+  const root = new (protobufjs().Root)();
   const known = new Set(imports.map(({ name }) => name));
   for (const one of imports) addImports(root, parseInto(root, one.text), known);
   const imported = new Set(outermostIn(root));
@@ -47,13 +48,13 @@ function parse({ text, imports }: ResolvedSource): ProtobufFile {
 
 function outermostIn(namespace: protobuf.NamespaceBase): protobuf.Type[] {
   return namespace.nestedArray.flatMap((nested) => {
-    if (nested instanceof protobuf.Type) return [nested];
-    return nested instanceof protobuf.Namespace ? outermostIn(nested) : [];
+    if (nested instanceof protobufjs().Type) return [nested];
+    return nested instanceof protobufjs().Namespace ? outermostIn(nested) : [];
   });
 }
 
 function parseInto(root: protobuf.Root, text: string): protobuf.IParserResult {
-  return protobuf.parse(text, root, { keepCase: true });
+  return protobufjs().parse(text, root, { keepCase: true });
 }
 
 /** Adds the well-known files among the imports. @param known paths of what the root holds already */
@@ -64,7 +65,7 @@ function addImports(
 ) {
   for (const path of [...imports, ...weakImports]) {
     if (known.has(path)) continue;
-    const nested = protobuf.common.get(path)?.nested;
+    const nested = protobufjs().common.get(path)?.nested;
     if (nested === undefined) {
       throw new SluiceError('SCHEMA_INVALID', `the import ${path} is neither well known nor among the references`);
     }

@@ -2,9 +2,9 @@
  * Checks values in Protobuf's canonical JSON. protobufjs reads that form whole but does not say where it stumbled, so
  * what does not fit is read again piece by piece until the piece is found.
  */
-import protobuf from 'protobufjs';
-import protojson from 'protobufjs/ext/protojson.js';
+import type protobuf from 'protobufjs';
 import { inside, type Mismatch, type ValueCheck } from './parsed-schema.ts';
+import { protobufjs, protojson } from './protobufjs.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -18,7 +18,7 @@ export function protobufCheck(type: protobuf.Type): ValueCheck {
 
 function problemOf(type: protobuf.Type, value: unknown): string | undefined {
   try {
-    protojson.fromJson(type, value);
+    protojson().fromJson(type, value);
     return undefined;
   } catch (error) {
     if (error instanceof RangeError) throw error;
@@ -49,7 +49,7 @@ function locateIn(
 ): Mismatch {
   const of = field.resolvedType;
   const within = (value: unknown, problem: string) =>
-    of instanceof protobuf.Type ? locate(of, value) : { path: '', message: problem };
+    of instanceof protobufjs().Type ? locate(of, value) : { path: '', message: problem };
   if (!field.map && !field.repeated) return within(member, message);
   if (field.map ? !isObject(member) : !Array.isArray(member)) return { path: '', message };
   for (const [step, element] of Object.entries(member as object)) {
@@ -65,7 +65,7 @@ function needsFields(type: protobuf.Type, seen: Set<protobuf.Type>): boolean {
   seen.add(type);
   return type.fieldsArray.some(
     ({ required, resolvedType }) =>
-      required || (resolvedType instanceof protobuf.Type && needsFields(resolvedType, seen)),
+      required || (resolvedType instanceof protobufjs().Type && needsFields(resolvedType, seen)),
   );
 }
 
@@ -83,7 +83,7 @@ function missingIn(type: protobuf.Type, value: Fields): Mismatch | undefined {
       continue;
     }
     const of = field.resolvedType;
-    if (!(of instanceof protobuf.Type)) continue;
+    if (!(of instanceof protobufjs().Type)) continue;
     const elements = field.map || field.repeated ? Object.entries(member as object) : [[undefined, member] as const];
     for (const [step, element] of elements) {
       const missing = missingIn(of, element as Fields);

@@ -3,8 +3,8 @@
  * space, the order of members and, in Protobuf, comments do not count. Used by the registry and the three languages.
  */
 import { createHash } from 'node:crypto';
-import protobuf from 'protobufjs';
 import { SluiceError } from '#kernel';
+import { protobufjs } from './protobufjs.ts';
 
 export const SCHEMA_TYPES = ['json', 'avro', 'protobuf'] as const;
 export type SchemaType = (typeof SCHEMA_TYPES)[number];
@@ -85,7 +85,7 @@ function sorted(value: unknown): unknown {
 function protobufTokens(text: string): string[] {
   const tokens: string[] = [];
   try {
-    const tokenizer = protobuf.tokenize(text, false);
+    const tokenizer = protobufjs().tokenize(text, false);
     for (let token = tokenizer.next(); token !== null; token = tokenizer.next()) tokens.push(token);
   } catch (error) {
     throw invalidSchema(error);

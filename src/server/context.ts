@@ -23,7 +23,7 @@ export interface ServerSettings {
   readonly allowedOrigins: readonly string[];
 }
 
-/** What the gateway can be asked; `main.ts` puts it here, since the server does not know the gateway. */
+/** What the gateway can be asked; `composition.ts` puts it here, since the server does not know the gateway. */
 export interface GatewayReports {
   /** What a client has used of its plan. */
   usage(client: string): object;

@@ -55,6 +55,7 @@ const FORBIDDEN: Record<string, string> = {
   'src/server/http/far.ts': "import { a } from '../../../src/log/index.ts';",
   'src/server/http/layer.ts': "import { a } from '#engine-lmdb';",
   'src/main.ts': "import { a } from './server/index.ts';",
+  'src/composition.ts': "import { a } from './server/index.ts';",
   'src/connector/log.ts': "import { a } from '#log';",
   'src/connector/worker/system.ts': "import { a } from 'pg';",
   'connectors/shop/log.ts': "import { a } from '#log';",
@@ -63,6 +64,7 @@ const FORBIDDEN: Record<string, string> = {
 };
 
 const ALLOWED: Record<string, string> = {
+  'src/main.ts': "export const a = import('./composition.ts');",
   'src/kernel/own.ts': "import { a } from './errors.ts';",
   'src/kernel/logger.ts': "import { a } from 'pino';",
   'src/record/codecs-node.ts': "import { a } from 'node:zlib';",

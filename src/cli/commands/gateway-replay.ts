@@ -1,11 +1,11 @@
 /** `sluice gateway capture` and `replay`: keep requests of a route, and send them to another server to see what differs. */
 import { Command, InvalidArgumentError } from 'commander';
 import type { Admin } from '#client';
-import { type CapturedRequest, Comparison, captureTopic } from '#gateway';
+import type { CapturedRequest } from '#gateway';
 import { SluiceError } from '#kernel';
 import { adminOf, globals } from '../connect.ts';
 import { print, printJson } from '../output.ts';
-import { Replay, type ReplayReport } from '../replay.ts';
+import type { ReplayReport } from '../replay.ts';
 
 interface CaptureFlags {
   readonly minutes?: number;
@@ -87,6 +87,11 @@ export function replayCommand(): Command {
     .action(async (flags: ReplayFlags, command: Command) => {
       const admin = adminOf(command);
       const to = await destination(admin, flags);
+      // No other command needs the gateway's code.
+      const [{ Comparison, captureTopic }, { Replay }] = await Promise.all([
+        import('#gateway'),
+        import('../replay.ts'),
+      ]);
       const { rewritten, unsafe, rate, concurrency, timeout, show, ignore, unordered, ignoreHeader, tolerance } = flags;
       const replay = new Replay({
         to: to.replace(/\/$/, ''),
@@ -99,7 +104,7 @@ export function replayCommand(): Command {
         comparison: new Comparison({ ignore, unordered, tolerance, ignoreHeaders: ignoreHeader }),
         shownMax: show,
       });
-      for await (const captured of captures(admin, flags)) await replay.take(captured);
+      for await (const captured of captures(admin, captureTopic(flags.route), flags)) await replay.take(captured);
       const report = await replay.end();
       if (globals(command).json) await printJson(report);
       else await print(told(report));
@@ -132,8 +137,8 @@ function headersOf({ header, version, versionHeader }: ReplayFlags): Map<string,
 }
 
 /** What is captured until now, oldest first. */
-async function* captures(admin: Admin, { route, from, limit }: ReplayFlags): AsyncIterable<CapturedRequest> {
-  const path = `/v1/topics/${encodeURIComponent(captureTopic(route))}/partitions/0/records`;
+async function* captures(admin: Admin, topic: string, { from, limit }: ReplayFlags): AsyncIterable<CapturedRequest> {
+  const path = `/v1/topics/${encodeURIComponent(topic)}/partitions/0/records`;
   let left = limit;
   for (let offset = from; ; ) {
     const page = await admin.call<{ records: { value: CapturedRequest }[]; next: number; durable: number }>(

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
 import { Command } from 'commander';
-import { parseAllDocuments } from 'yaml';
 import type { ResourceDocument } from '#client';
 import { SluiceError } from '#kernel';
 import { adminOf, globals } from '../connect.ts';
@@ -47,6 +46,7 @@ function applyCommand(): Command {
 
 async function readDeclared(file: string): Promise<Declared[]> {
   const source = file === '-' ? await readAll(process.stdin) : readFile(file);
+  const { parseAllDocuments } = await import('yaml');
   const documents = parseAllDocuments(source);
   if (!Array.isArray(documents)) return [];
   return documents.map((document, index) => {

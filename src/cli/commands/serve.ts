@@ -1,11 +1,14 @@
 /** `sluice serve`: runs a server until it is told to stop. */
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parse as parseYaml } from 'yaml';
+import type * as Yaml from 'yaml';
 import { DEFAULT_LIMITS, type LogLevel, SluiceError } from '#kernel';
 import type { Acts, ServeOptions } from '../acts.ts';
 import { EXIT } from '../exit.ts';
 import { print } from '../output.ts';
+
+const require = createRequire(import.meta.url);
 
 interface Flags {
   readonly data: string;
@@ -131,7 +134,8 @@ function serveOptions(command: Command): ServeOptions {
 
 function readConfig(path: string): Partial<Flags> {
   try {
-    return (parseYaml(readFileSync(path, 'utf8')) as Partial<Flags> | null) ?? {};
+    const { parse } = require('yaml') as typeof Yaml;
+    return (parse(readFileSync(path, 'utf8')) as Partial<Flags> | null) ?? {};
   } catch (error) {
     throw new SluiceError('CONFIG_INVALID', `${path} cannot be read as YAML`, {}, error);
   }

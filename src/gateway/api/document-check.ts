@@ -2,7 +2,8 @@
  * Whether the OpenAPI documents of an API, given or derived, are valid: by the published JSON Schema of OpenAPI 3.1, and
  * complete in themselves. Called on the main thread when an API is declared; listener threads have no need of it.
  */
-import { Validator } from '@seriousme/openapi-schema-validator';
+import { createRequire } from 'node:module';
+import type * as SchemaValidator from '@seriousme/openapi-schema-validator';
 import { SluiceError } from '#kernel';
 import type { ApiSpec } from '../kinds/api-kind.ts';
 import { documentsOf } from './documents.ts';
@@ -13,11 +14,16 @@ interface SchemaCheck {
   errors?: readonly { readonly instancePath: string; readonly message?: string }[] | null;
 }
 
+const require = createRequire(import.meta.url);
 let compiled: SchemaCheck | undefined;
 
-/** Compiled when it is first needed. Called past the library's `validate`, which waits although nothing has to. */
+/** Loaded and compiled when it is first needed. Called past the library's `validate`, which waits although nothing has to. */
 function schemaCheck(): SchemaCheck {
-  compiled ??= (new Validator() as unknown as { getAjvValidator(version: string): SchemaCheck }).getAjvValidator('3.1');
+  if (compiled === undefined) {
+    const { Validator } = require('@seriousme/openapi-schema-validator') as typeof SchemaValidator;
+    const validator = new Validator() as unknown as { getAjvValidator(version: string): SchemaCheck };
+    compiled = validator.getAjvValidator('3.1');
+  }
   return compiled;
 }
 

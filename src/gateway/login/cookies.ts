@@ -3,8 +3,8 @@
  * server, good for one purpose of one route, until its time. Over https it has the prefix `__Host-`, so that no other
  * host and no path can set it; on loopback, without https, it cannot have it.
  */
-import { EncryptJWT, errors, jwtDecrypt } from 'jose';
 import type { Clock } from '#kernel';
+import { jose } from '../policies/jose.ts';
 
 /** With other header fields it must fit into the head of a request. */
 export const COOKIE_BYTES_MAX = 2_560;
@@ -12,6 +12,7 @@ export const COOKIE_BYTES_MAX = 2_560;
 export class Sealer {
   readonly #key: () => Uint8Array | undefined;
   readonly #clock: Clock;
+  readonly #jose = jose();
 
   /** @param key 32 bytes; undefined before it is known */
   constructor(key: () => Uint8Array | undefined, clock: Clock) {
@@ -23,7 +24,7 @@ export class Sealer {
   async seal(purpose: string, value: object, expiresS: number): Promise<string | undefined> {
     const key = this.#key();
     if (key === undefined) return undefined;
-    return await new EncryptJWT({ value })
+    return await new this.#jose.EncryptJWT({ value })
       .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
       .setAudience(purpose)
       .setExpirationTime(expiresS)
@@ -35,7 +36,7 @@ export class Sealer {
     const key = this.#key();
     if (key === undefined || text.length > COOKIE_BYTES_MAX) return undefined;
     try {
-      const { payload } = await jwtDecrypt(text, key, {
+      const { payload } = await this.#jose.jwtDecrypt(text, key, {
         audience: purpose,
         keyManagementAlgorithms: ['dir'],
         contentEncryptionAlgorithms: ['A256GCM'],
@@ -44,7 +45,7 @@ export class Sealer {
       });
       return { value: payload['value'], expiresS: payload.exp as number };
     } catch (error) {
-      if (error instanceof errors.JOSEError) return undefined;
+      if (error instanceof this.#jose.errors.JOSEError) return undefined;
       throw error;
     }
   }

@@ -7,10 +7,12 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type Clock, type Limits, SluiceError } from '#kernel';
 import type { MainLink } from '../link.ts';
 import { GuardedFetch } from '../upstream/guarded-fetch.ts';
-import { LoginProvider, type ProviderParts } from './provider.ts';
+import type { LoginProvider, ProviderParts } from './provider.ts';
 import type { LoginQuestion, LoginReply } from './question.ts';
 import { type LoginSpec, loginPaths } from './spec.ts';
 
+/** With the library that it stands on; not with the gateway, which may never see a login. */
+const loadProvider = () => import('./provider.ts');
 const KEY_BYTES = 32;
 const OTHERS = 0o077;
 
@@ -53,6 +55,8 @@ export class Logins {
     if (this.#ready) return;
     this.#link.share('loginKey', readKey(this.#keyFile));
     this.#ready = true;
+    // Before somebody waits for it; who comes before it is there loads it with them, and is told what failed.
+    loadProvider().catch(() => undefined);
   }
 
   close(): Promise<void> {
@@ -60,7 +64,7 @@ export class Logins {
   }
 
   async #answer(question: LoginQuestion): Promise<LoginReply> {
-    const provider = this.#provider(question.route);
+    const provider = await this.#provider(question.route);
     switch (question.step) {
       case 'begin':
         return await provider.begin();
@@ -74,7 +78,8 @@ export class Logins {
   }
 
   /** @throws LOGIN_UNAVAILABLE when the route is gone meanwhile */
-  #provider(route: string): LoginProvider {
+  async #provider(route: string): Promise<LoginProvider> {
+    const { LoginProvider } = await loadProvider();
     const spec = this.#specOf(route);
     if (spec?.login === undefined) {
       this.#known.delete(route);

@@ -6,13 +6,16 @@
  * Hostile input costs a bounded time: a pattern is not tried on a text it could take long over, and `uniqueItems` is
  * looked at in one pass.
  */
+import { createRequire } from 'node:module';
 import type { ErrorObject, Options } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
+import type * as Ajv2020Module from 'ajv/dist/2020.js';
+import type { Ajv2020 } from 'ajv/dist/2020.js';
+import type formats from 'ajv-formats';
 import { type Limits, SluiceError } from '#kernel';
 import { faultOf, lengthMax } from '#transform';
 import { isObject, type JsonObject, pointed } from './pointers.ts';
 
+const require = createRequire(import.meta.url);
 const MAPS = ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'];
 const LISTS = ['allOf', 'anyOf', 'oneOf', 'prefixItems'];
 const SINGLES = [
@@ -84,8 +87,11 @@ export class SchemaSet {
       inlineRefs: false,
       code: { regExp: Object.assign((source: string) => boundedPattern(source, steps as Limits), { code: '' }) },
     };
-    this.#ajv = new Ajv2020(settings);
-    formats.default(this.#ajv as never);
+    // Loaded with the first description: few routes have one.
+    const { Ajv2020: NewAjv } = require('ajv/dist/2020.js') as typeof Ajv2020Module;
+    const { default: addFormats } = require('ajv-formats') as typeof formats;
+    this.#ajv = new NewAjv(settings);
+    addFormats(this.#ajv as never);
     this.#ajv.removeKeyword('uniqueItems');
     this.#ajv.addKeyword({
       keyword: 'uniqueItems',

@@ -3,15 +3,9 @@
  * run through it say what the gateway does. The key comes from the issuer's key set alone: `jku`, `jwk`, `x5u` and `x5c`
  * of a token are not read, its `kid` only looks up. No extension of `crit` is understood, `none` is not an algorithm.
  */
-import {
-  type CompactJWSHeaderParameters,
-  type CryptoKey,
-  compactVerify,
-  decodeProtectedHeader,
-  errors,
-  type FlattenedJWSInput,
-} from 'jose';
+import type { CompactJWSHeaderParameters, CryptoKey, FlattenedJWSInput, ProtectedHeaderParameters } from 'jose';
 import { type ErrorCode, SluiceError } from '#kernel';
+import { jose } from './jose.ts';
 
 /** Algorithms with a public key, then those with a shared secret; an issuer has the one kind or the other. */
 export const PUBLIC_KEY_ALGORITHMS = [
@@ -50,10 +44,10 @@ export async function verifyJws(token: string, find: FindKey, algorithms: readon
   readHeader(token);
   const options = { algorithms: [...algorithms] };
   try {
-    const { protectedHeader, payload } = await compactVerify(token, find, options);
+    const { protectedHeader, payload } = await jose().compactVerify(token, find, options);
     return { header: protectedHeader, payload };
   } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw asTokenError(error);
+    if (!(error instanceof jose().errors.JWKSMultipleMatchingKeys)) throw asTokenError(error);
     return await tryEach(token, error as AsyncIterable<CryptoKey>, options);
   }
 }
@@ -64,9 +58,9 @@ export async function verifyJws(token: string, find: FindKey, algorithms: readon
  */
 export function readHeader(token: string): CompactJWSHeaderParameters {
   if (!COMPACT.test(token) || !token.split('.').every(isCanonical)) throw new SluiceError('TOKEN_MALFORMED');
-  let header: ReturnType<typeof decodeProtectedHeader>;
+  let header: ProtectedHeaderParameters;
   try {
-    header = decodeProtectedHeader(token);
+    header = jose().decodeProtectedHeader(token);
   } catch (error) {
     throw new SluiceError('TOKEN_MALFORMED', undefined, {}, error);
   }
@@ -87,10 +81,10 @@ async function tryEach(token: string, keys: AsyncIterable<CryptoKey>, options: {
   for await (const key of keys) {
     if (++tried > KEYS_TRIED_MAX) break;
     try {
-      const { protectedHeader, payload } = await compactVerify(token, key, options);
+      const { protectedHeader, payload } = await jose().compactVerify(token, key, options);
       return { header: protectedHeader, payload };
     } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw asTokenError(error);
+      if (!(error instanceof jose().errors.JWSSignatureVerificationFailed)) throw asTokenError(error);
     }
   }
   throw new SluiceError('TOKEN_SIGNATURE_WRONG');
@@ -102,6 +96,7 @@ function asTokenError(error: unknown): SluiceError {
 }
 
 function codeOf(error: unknown): ErrorCode {
+  const { errors } = jose();
   if (error instanceof errors.JOSEAlgNotAllowed) return 'TOKEN_ALGORITHM_DENIED';
   if (error instanceof errors.JWKSNoMatchingKey) return 'TOKEN_KEY_UNKNOWN';
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'TOKEN_SIGNATURE_WRONG';

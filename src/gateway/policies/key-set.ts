@@ -3,17 +3,9 @@
  * for ten minutes; a key it does not hold has it fetched again, but not within the cool-down, so a flood of tokens with
  * invented key ids costs one request. jose does the keeping; this file bounds the answer and tells what failed how.
  */
-import {
-  type CryptoKey,
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  customFetch,
-  errors,
-  importJWK,
-  type JSONWebKeySet,
-  type JWK,
-} from 'jose';
+import type { CryptoKey, FetchImplementation, JSONWebKeySet, JWK } from 'jose';
 import { SluiceError } from '#kernel';
+import { jose } from './jose.ts';
 import type { FindKey } from './jws.ts';
 
 export interface IssuerRequest {
@@ -39,11 +31,14 @@ export interface RemoteKeys {
 const KEEP_MS = 10 * 60_000;
 
 export function remoteKeys({ url, cooldownMs, timeoutMs, bytesMax, fetch }: RemoteKeys): FindKey {
+  const { createRemoteJWKSet, customFetch, errors } = jose();
+  const fetchBounded: FetchImplementation = async (address, options) =>
+    bounded(await fetch(address, options), bytesMax);
   const find = createRemoteJWKSet(new URL(url), {
     cooldownDuration: cooldownMs,
     timeoutDuration: timeoutMs,
     cacheMaxAge: KEEP_MS,
-    [customFetch]: async (address, options) => await bounded(await fetch(address, options), bytesMax),
+    [customFetch]: fetchBounded,
   });
   return async (header, token) => {
     try {
@@ -61,12 +56,13 @@ export function remoteKeys({ url, cooldownMs, timeoutMs, bytesMax, fetch }: Remo
 
 /** @throws JWKSInvalid of jose when it is not a key set */
 export function localKeys(set: JSONWebKeySet): FindKey {
-  const find = createLocalJWKSet(set);
+  const find = jose().createLocalJWKSet(set);
   return async (header, token) => await find(header, token);
 }
 
 /** Shared secrets, which jose's key sets do not hold: by kid, and the only one where the token names none. */
 export function secretKeys(set: JSONWebKeySet): FindKey {
+  const { importJWK } = jose();
   const imported = new Map<JWK, Promise<CryptoKey | Uint8Array>>();
   return async ({ alg, kid }) => {
     const fitting = set.keys.filter((key) => fits(key, alg, kid));

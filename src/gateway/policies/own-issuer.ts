@@ -3,10 +3,11 @@
  * said. So tokens of `/oauth2/token` are checked without asking anybody, and end here as they end there: with their
  * revocation, and with their client.
  */
-import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import type { JSONWebKeySet } from 'jose';
 import { type Clock, SluiceError } from '#kernel';
 import { covers, type IssuerState } from '#resource';
 import type { Claims } from './claims.ts';
+import { jose } from './jose.ts';
 import type { FindKey } from './jws.ts';
 
 export interface OwnClient {
@@ -28,9 +29,12 @@ export class OwnIssuer {
   }
 
   replace({ issuer, keys, clients }: IssuerState): void {
-    const find = createLocalJWKSet({ keys } as unknown as JSONWebKeySet);
     this.#issuer = issuer;
-    this.#find = async (header, token) => await find(header, token);
+    let find: FindKey | undefined;
+    this.#find = async (header, token) => {
+      find ??= jose().createLocalJWKSet({ keys } as unknown as JSONWebKeySet);
+      return await find(header, token);
+    };
     this.#clients = new Map(clients.map((client) => [client.name, client]));
     this.#kids = new Set(keys.map(({ kid }) => kid));
   }

@@ -13,6 +13,7 @@ import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
 import { networkNames } from './address.ts';
 import { bearerOf, hasScopes, lacksScope, type Standing, settle } from './bearer.ts';
 import { type Claims, checkClaims, issuerOf } from './claims.ts';
+import { jose } from './jose.ts';
 import {
   type Algorithm,
   type FindKey,
@@ -88,6 +89,8 @@ interface Issuer {
 
 /** @throws CONFIG_INVALID where an issuer contradicts itself or another */
 export function compileTokens(spec: TokensSpec, parts: TokensParts): Tokens {
+  // Now, and not with the first token.
+  jose();
   const issuers = new Map<string, Issuer>();
   for (const issuer of spec.issuers) {
     if (issuers.has(issuer.issuer)) throw invalid(issuer, 'is declared twice');

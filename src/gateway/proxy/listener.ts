@@ -32,7 +32,7 @@ import { type ListenerHost, LiveTable } from './live-table.ts';
 import type { PolicyParts } from './route-policies.ts';
 import { Shadows } from './shadow.ts';
 import { Stats, type TargetState, type ThreadState } from './stats.ts';
-import { type Tunnel, type TunnelData, upgrade } from './tunnel.ts';
+import { type Tunnel, type TunnelData, upgrade, webSockets } from './tunnel.ts';
 import { Watch } from './watch.ts';
 
 const WEBSOCKET_IDLE_S = 120;
@@ -180,6 +180,7 @@ export class Listener implements ListenerHost {
   }
 
   apply(table: GatewayTable): void {
+    if (table.routes.some(({ spec }) => spec.websocket)) webSockets();
     this.table = new LiveTable(table, this.#parts, this.stats, this.table);
   }
 

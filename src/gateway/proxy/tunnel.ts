@@ -10,7 +10,9 @@
  */
 import type { WebSocket as ClientSocket, HttpRequest, HttpResponse, us_socket_context_t } from 'uWebSockets.js';
 import type { IncomingMessage } from 'node:http';
-import { WebSocket } from 'ws';
+import { createRequire } from 'node:module';
+import type * as Ws from 'ws';
+import type { WebSocket } from 'ws';
 import { asSluiceError, SluiceError } from '#kernel';
 import { firstVerdict, type Verdict } from '../policy.ts';
 import { AddressRule, guardedLookup } from '../upstream/address.ts';
@@ -22,6 +24,7 @@ import type { ListenerHost, LiveRoute } from './live-table.ts';
 import { upstreamError, writeProblem, writeWhole } from './problem.ts';
 import { RequestHead } from './request-head.ts';
 
+const require = createRequire(import.meta.url);
 const GOING_AWAY = 1001;
 const NO_STATUS = 1005;
 const ABNORMAL = 1006;
@@ -40,6 +43,9 @@ const NOTHING_PASSED = {
   beganAt: 0,
   elapsedMs: 0,
 };
+
+/** The library of the sockets to upstreams, loaded with the first table that has a route for them. */
+export const webSockets = () => require('ws') as typeof Ws;
 
 /** How far an upgrade came. */
 interface Reached {
@@ -271,7 +277,8 @@ function open(head: RequestHead, { spec }: Upstream, target: Target, host: Liste
   const protocols = (head.header('sec-websocket-protocol') ?? '').split(',').map((one) => one.trim());
   const lookup = guardedLookup(new AddressRule(spec.networks));
   const { headers_ms } = head.route.spec;
-  return new WebSocket(
+  const { WebSocket: NewSocket } = webSockets();
+  return new NewSocket(
     `${target.url.replace(/^http/, 'ws')}${head.target()}`,
     protocols.filter((one) => one !== ''),
     {

@@ -7,7 +7,7 @@
  *                └─▶ lost
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { Agent, request } from 'undici';
+import { undici } from '../upstream/undici.ts';
 import { exportText } from './span-text.ts';
 
 const BATCH_SPANS = 512;
@@ -39,7 +39,8 @@ export class SpanExporter {
   readonly #settings: ExportSettings;
   readonly #pendingMax: number;
   readonly #counts: SpanCounts;
-  readonly #agent = new Agent({ connections: 1, headersTimeout: EXPORT_MS, bodyTimeout: EXPORT_MS });
+  readonly #undici = undici();
+  readonly #agent = new this.#undici.Agent({ connections: 1, headersTimeout: EXPORT_MS, bodyTimeout: EXPORT_MS });
   readonly #timer: NodeJS.Timeout;
   /** No further attempts. */
   readonly #closing = new AbortController();
@@ -104,7 +105,7 @@ export class SpanExporter {
 
   async #post(body: string): Promise<{ status: number; text: string; retryAfterMs: number }> {
     const { url, headers } = this.#settings;
-    const answer = await request(url, {
+    const answer = await this.#undici.request(url, {
       method: 'POST',
       headers: ['content-type', 'application/json', ...headers],
       body,

@@ -8,7 +8,8 @@
  *
  * How many may wait is bounded by the upstream's `requests_max`. Each request, once begun, calls `release` exactly once.
  */
-import { Client, type Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
+import { undici } from './undici.ts';
 
 /** Opened without waiting. */
 const PROMPT = 16;
@@ -34,6 +35,7 @@ export class Connections {
   readonly #origin: string;
   readonly #options: Client.Options;
   readonly #max: number;
+  readonly #Client = undici().Client;
   readonly #all: Client[] = [];
   /** The one used last at the end. */
   readonly #free: Client[] = [];
@@ -66,7 +68,7 @@ export class Connections {
   }
 
   #open(): Client {
-    const client = new Client(this.#origin, this.#options);
+    const client = new this.#Client(this.#origin, this.#options);
     this.#all.push(client);
     return client;
   }

@@ -5,10 +5,11 @@
  * and, for logins, one for the main thread.
  */
 import { isIP } from 'node:net';
-import { Agent, request } from 'undici';
+import type { Agent } from 'undici';
 import { type Limits, SluiceError } from '#kernel';
 import type { FetchKeys, IssuerRequest } from '../policies/key-set.ts';
 import { AddressRule, guardedLookup } from './address.ts';
+import { undici } from './undici.ts';
 
 const CONNECTIONS_MAX = 32;
 /** A status that has no body, to the standard's `Response`. */
@@ -26,6 +27,7 @@ export class GuardedFetch {
   /** @param networks that may be reached although they are private, loopback or link-local */
   within(networks: readonly string[]): FetchKeys {
     const rule = new AddressRule(networks);
+    undici();
     return async (url, options) => {
       const { hostname } = new URL(url);
       const literal = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
@@ -42,7 +44,8 @@ export class GuardedFetch {
     const { keySetMs, keySetBytesMax } = this.#limits;
     let agent = this.#agents.get(key);
     if (agent === undefined) {
-      agent = new Agent({
+      const { Agent: NewAgent } = undici();
+      agent = new NewAgent({
         connections: CONNECTIONS_MAX,
         connect: { lookup: guardedLookup(rule), timeout: keySetMs },
         headersTimeout: keySetMs,
@@ -56,7 +59,7 @@ export class GuardedFetch {
 
   async #fetch(agent: Agent, url: string, { method, headers, signal, body }: IssuerRequest): Promise<Response> {
     const until = AbortSignal.any([signal, AbortSignal.timeout(this.#limits.keySetMs)]);
-    const answer = await request(url, {
+    const answer = await undici().request(url, {
       dispatcher: agent,
       method,
       headers: Object.fromEntries(headers),

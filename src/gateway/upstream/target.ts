@@ -2,12 +2,13 @@
  * One server of an upstream: its connections, how busy and how quick it is, and whether it can be relied on. Lives on as
  * long as tables name it with the same way of connecting.
  */
-import { type Client, Pool } from 'undici';
+import type { Client, Pool } from 'undici';
 import type { UpstreamSpec } from '../kinds/upstream-kind.ts';
 import { AddressRule, guardedLookup } from './address.ts';
 import { type Choice, hashText, peakMean } from './balance.ts';
 import { Breaker, HealthRecord } from './breaker.ts';
 import { Connections } from './connections.ts';
+import { undici } from './undici.ts';
 
 const KEEP_ALIVE_MS = 55_000;
 const HEADER_BYTES_MAX = 32 * 1024;
@@ -45,7 +46,8 @@ export class Target implements Choice {
 
   /** A connection of its own, so that a check does not wait behind requests. */
   checker(): Pool {
-    return new Pool(new URL(this.url).origin, { ...this.#options(), connections: 1 });
+    const { Pool: NewPool } = undici();
+    return new NewPool(new URL(this.url).origin, { ...this.#options(), connections: 1 });
   }
 
   /** Timeouts of answers are the exchange's. */

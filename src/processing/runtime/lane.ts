@@ -5,12 +5,15 @@
  *
  * A lane is a Piscina of one thread: it has to be known which thread holds an instance.
  */
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
+import type * as PiscinaModule from 'piscina';
+import type { Piscina } from 'piscina';
 import { type ErrorCode, type Logger, SluiceError } from '#kernel';
 import type { ReaderSource } from '#log';
 import { NOTHING_RUNS, type WorkerSetup } from '../worker/protocol.ts';
 
+const require = createRequire(import.meta.url);
 const ENTRY = fileURLToPath(new URL('../worker/entry.js', import.meta.url));
 const MIB = 1024 * 1024;
 /** Most of what a run makes is garbage at its end; with the default of 16 much of it would be copied first. */
@@ -68,7 +71,9 @@ export class Lane {
     const progress = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT);
     this.#progress = new Float64Array(progress);
     const setup: WorkerSetup = { reader, progress };
-    this.#pool = new Piscina({
+    // Loaded with the first lane: a server without processors has none.
+    const { Piscina: Pool } = require('piscina') as typeof PiscinaModule;
+    this.#pool = new Pool({
       filename: ENTRY,
       minThreads: 1,
       maxThreads: 1,

@@ -5,7 +5,8 @@
  * An expression sees the value of the record as its input, and `$key`, `$headers` and `$timestamp`. `$now()` and
  * `$millis()` follow the clock of the context. `$eval` is refused: text in a record must not become an expression.
  */
-import jsonata from 'jsonata';
+import { createRequire } from 'node:module';
+import type jsonata from 'jsonata';
 import { type Clock, DEFAULT_LIMITS, type Limits } from '#kernel';
 import { faultOf, lengthMax } from '../patterns/pattern.ts';
 import type { TransformRecord } from '../record.ts';
@@ -13,6 +14,9 @@ import { specialise } from '../specialise.ts';
 import { closureOf, type Evaluate, type Node } from './closures.ts';
 import { ExpressionError, wrapped } from './values.ts';
 
+const require = createRequire(import.meta.url);
+/** Loaded with the first expression. */
+const library = () => require('jsonata') as typeof jsonata;
 export const EXPRESSION_LENGTH_MAX = 10_000;
 
 interface Compiled {
@@ -65,7 +69,7 @@ export function compileExpression(source: string, clock: Clock, limits: Limits):
 }
 
 function parse(source: string, limits: Limits): jsonata.Expression {
-  return jsonata(source, {
+  return library()(source, {
     timeout: limits.expressionMs,
     stack: limits.expressionDepthMax,
     sequence: limits.expressionItemsMax,
@@ -109,7 +113,7 @@ function boundedEngine(limits: Limits): new (pattern: RegExp) => RegExp {
 }
 
 function bindFunctions(expression: jsonata.Expression, clock: Clock, limits: Limits): void {
-  const fromMillis = jsonata('$fromMillis($ms, $picture, $zone)');
+  const fromMillis = library()('$fromMillis($ms, $picture, $zone)');
   expression.registerFunction('millis', () => clock.now(), '<:n>');
   expression.registerFunction(
     'now',
