@@ -111,7 +111,13 @@ function tableOf(name: string, columns: readonly Column[]): Table {
   const reads = cursors.length > 0 ? (['full', 'incremental'] as const) : (['full'] as const);
   const writes = columns[0]?.kind === 'BASE TABLE' ? (['insert', 'update', 'upsert', 'delete'] as const) : [];
   return {
-    stream: { name, fields, primaryKey: keyed.map((column) => column.name), cursors, can: [...reads, ...writes] },
+    stream: {
+      name,
+      fields,
+      primaryKey: keyed.map((column) => column.name),
+      cursors,
+      can: [...reads, 'lookup', ...writes],
+    },
     // As text a float has six digits, whatever it holds.
     selected: columns.map((column) =>
       column.type === 'float' ? `CAST(${quote(column.name)} AS DOUBLE)` : quote(column.name),

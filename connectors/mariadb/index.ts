@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { type Connection, coding, defineConnector } from '#connector';
 import { discoverTables } from './discovery.ts';
 import { coded } from './errors.ts';
-import { readTable } from './reading.ts';
+import { lookUpRows, readTable } from './reading.ts';
 import { writeTable } from './writing.ts';
 
 const CONNECT_MS = 10_000;
@@ -21,7 +21,7 @@ export default defineConnector({
     'Tables and views of a MariaDB or MySQL database: exact types, keyset paging, insert, update, upsert, delete.',
   types: ['database'],
   proof: 'server',
-  can: ['full', 'incremental', 'insert', 'update', 'upsert', 'delete'],
+  can: ['full', 'incremental', 'lookup', 'insert', 'update', 'upsert', 'delete'],
   spec: z.strictObject({
     host: z.string().min(1).default('localhost').describe('Name or address'),
     port: z.int().min(1).max(65_535).default(3306).describe('TCP port'),
@@ -53,6 +53,7 @@ export default defineConnector({
       },
       discover: async () => (await named(discoverTables(database, null))).map(({ stream }) => stream),
       read: (request) => readTable(database, request),
+      lookup: (stream, fields, keys) => named(lookUpRows(database, stream, fields, keys)),
       write: (request, records) => named(writeTable(database, request, records)),
       close: () => database.end(),
     };

@@ -5,9 +5,13 @@
 import pg from 'pg';
 import { z } from 'zod';
 import { type Connection, coding, defineConnector } from '#connector';
-import { discoverTables } from './discovery.ts';
+import { readChanges } from './changes.ts';
+import { discoverTables, findTable } from './discovery.ts';
 import { coded } from './errors.ts';
-import { readTable } from './reading.ts';
+import { Origins } from './origins.ts';
+import { lookUpRows, readTable } from './reading.ts';
+import type { ReplicationStream } from './replication.ts';
+import { forgetConsumer } from './slot.ts';
 import { writeTable } from './writing.ts';
 
 const CONNECT_MS = 10_000;
@@ -22,7 +26,7 @@ export default defineConnector({
   description: 'Tables and views of a PostgreSQL database: exact types, keyset paging, insert, update, upsert, delete.',
   types: ['database'],
   proof: 'server',
-  can: ['full', 'incremental', 'insert', 'update', 'upsert', 'delete'],
+  can: ['full', 'incremental', 'changes', 'lookup', 'insert', 'update', 'upsert', 'delete'],
   spec: z.strictObject({
     host: z.string().min(1).default('localhost').describe('Name or address; a path is the folder of a Unix socket'),
     port: z.int().min(1).max(65_535).default(5432).describe('TCP port'),
@@ -38,18 +42,20 @@ export default defineConnector({
   }),
   open: async (config, { endpoint }): Promise<Connection> => {
     const { tls, schemas, ...login } = config;
-    const pool = new pg.Pool({
+    const client = {
       ...login,
       ssl: tls === 'off' ? false : { rejectUnauthorized: tls === 'verified' },
       options: SESSION,
       application_name: `sluice ${endpoint}`.slice(0, 63),
-      max: CONNECTIONS_MAX,
       connectionTimeoutMillis: CONNECT_MS,
       keepAlive: true,
       types: { getTypeParser: () => (text: string) => text },
-    });
+    };
+    const pool = new pg.Pool({ ...client, max: CONNECTIONS_MAX });
     // A connection that breaks while nobody uses it is replaced by the next query.
     pool.on('error', () => undefined);
+    const origins = new Origins(client);
+    const streams = new Set<ReplicationStream>();
     const named = coding(coded);
     return {
       check: async () => {
@@ -57,8 +63,18 @@ export default defineConnector({
       },
       discover: async () => (await named(discoverTables(pool, schemas))).map(({ stream }) => stream),
       read: (request) => readTable(pool, request),
-      write: (request, records) => named(writeTable(pool, request, records)),
-      close: () => pool.end(),
+      changes: (request) => readChanges(pool, client, request, streams),
+      lookup: async (stream, fields, keys) =>
+        named(lookUpRows(pool, await named(findTable(pool, stream)), fields, keys)),
+      forget: (consumer) => named(forgetConsumer(pool, consumer)),
+      write: (request, records) => {
+        const { origin } = request;
+        return named(writeTable(origin === undefined ? pool : origins.pool(origin), request, records));
+      },
+      close: async () => {
+        await Promise.all([...streams].map((stream) => stream.close()));
+        await Promise.all([pool.end(), origins.close()]);
+      },
     };
   },
 });

@@ -21,7 +21,7 @@ const DONE = '0';
 
 export async function discoverHashes(redis: Redis, name: string, prefix: string): Promise<Stream> {
   const { rows } = await scan(redis, prefix, DONE, SAMPLE);
-  const can = ['full', 'upsert', 'delete'] as const;
+  const can = ['full', 'lookup', 'upsert', 'delete'] as const;
   return { name, fields: fieldsOf(KEY, rows), open: true, primaryKey: [KEY], cursors: [], can };
 }
 
@@ -39,18 +39,38 @@ export async function* readHashes(redis: Redis, prefix: string, request: ReadReq
 async function scan(redis: Redis, prefix: string, from: string, count: number): Promise<{ next: string; rows: Row[] }> {
   const pattern = `${prefix.replace(/[\\*?[\]]/g, '\\$&')}*`;
   const [next, keys] = await redis.scanBuffer(from, 'MATCH', pattern, 'COUNT', count, 'TYPE', 'hash');
+  const rows = await fetch(redis, prefix, keys);
+  // Some were deleted since the scan saw them.
+  return { next: String(next), rows: rows.filter((row) => row !== null) };
+}
+
+/** The hashes of these keys, in order, null where there is none. @throws REQUEST_INVALID where it is not by their key */
+export async function lookUpHashes(
+  redis: Redis,
+  prefix: string,
+  by: readonly string[],
+  keys: readonly Row[],
+): Promise<(Row | null)[]> {
+  if (by.length !== 1 || by[0] !== KEY) {
+    throw new SluiceError('REQUEST_INVALID', `hashes are looked up by ${KEY}`, { field: 'fields' });
+  }
+  return fetch(
+    redis,
+    prefix,
+    keys.map((key) => Buffer.from(`${prefix}${key[KEY]}`)),
+  );
+}
+
+async function fetch(redis: Redis, prefix: string, keys: readonly Buffer[]): Promise<(Row | null)[]> {
   const pipeline = redis.pipeline();
   for (const key of keys) pipeline.callBuffer('HGETALL', key);
   const replies = (await pipeline.exec()) ?? [];
-  const rows: Row[] = [];
-  replies.forEach(([error, pairs], i) => {
+  return replies.map(([error, pairs], i) => {
     if (error !== null) throw error;
-    // Deleted since the scan saw it.
-    if ((pairs as Buffer[]).length === 0) return;
+    if ((pairs as Buffer[]).length === 0) return null;
     const key = (keys[i] as Buffer).subarray(Buffer.byteLength(prefix)).toString();
-    rows.push(rowOf(KEY, key, pairs as Buffer[]));
+    return rowOf(KEY, key, pairs as Buffer[]);
   });
-  return { next: String(next), rows };
 }
 
 export async function writeHashes(

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { type Connection, defineConnector, SluiceError } from '#connector';
 import { appendEntries, discoverEntries, readEntries } from './entries.ts';
 import { coded } from './errors.ts';
-import { discoverHashes, readHashes, writeHashes } from './hashes.ts';
+import { discoverHashes, lookUpHashes, readHashes, writeHashes } from './hashes.ts';
 
 const CONNECT_MS = 10_000;
 const RETRY_MS = 100;
@@ -21,7 +21,7 @@ export default defineConnector({
   description: 'Hashes by the prefix of their keys, with upsert and delete, and Redis Streams, read on from any entry.',
   types: ['database', 'streaming'],
   proof: 'server',
-  can: ['full', 'incremental', 'upsert', 'delete', 'append'],
+  can: ['full', 'incremental', 'lookup', 'upsert', 'delete', 'append'],
   spec: z.strictObject({
     host: z.string().min(1).default('localhost').describe('Name or address'),
     port: z.int().min(1).max(65_535).default(6379).describe('TCP port'),
@@ -94,6 +94,12 @@ export default defineConnector({
           throw coded(error, problem);
         }
       },
+      lookup: (stream, fields, keys) =>
+        named(async () => {
+          const { hash } = placeOf(stream);
+          if (hash !== undefined) return lookUpHashes(redis, hash, fields, keys);
+          throw new SluiceError('ENDPOINT_UNSUPPORTED', `entries of ${stream} cannot be looked up`);
+        }),
       write: (request, records) =>
         named(async () => {
           const { hash, key } = placeOf(request.stream);

@@ -37,7 +37,7 @@ function streamOf(database: Database.Database, name: string, writable: boolean):
   const cursors = fields.filter(({ type }) => ORDERED.includes(type as ScalarType)).map((field) => field.name);
   const reads = cursors.length > 0 ? (['full', 'incremental'] as const) : (['full'] as const);
   const writes = writable ? (['insert', 'update', 'upsert', 'delete'] as const) : [];
-  return { name, fields, primaryKey, cursors, can: [...reads, ...writes] };
+  return { name, fields, primaryKey, cursors, can: [...reads, 'lookup', ...writes] };
 }
 
 /** As section 3.1 of "Datatypes In SQLite" has it, and the names that people use beyond. */

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { type Connection, defineConnector } from '#connector';
 import { discoverTables } from './discovery.ts';
 import { asCoded } from './errors.ts';
-import { readTable } from './reading.ts';
+import { lookUpRows, readTable } from './reading.ts';
 import { writeTable } from './writing.ts';
 
 const BUSY_MS = 5_000;
@@ -19,7 +19,7 @@ export default defineConnector({
   description: 'Tables and views of a SQLite database file on the machine that Sluice runs on.',
   types: ['database'],
   proof: 'server',
-  can: ['full', 'incremental', 'insert', 'update', 'upsert', 'delete'],
+  can: ['full', 'incremental', 'lookup', 'insert', 'update', 'upsert', 'delete'],
   spec: z.strictObject({
     path: z.string().min(1).describe('The file; it must exist unless `create` is set'),
     create: z.boolean().default(false).describe('Make the file where there is none'),
@@ -39,6 +39,7 @@ export default defineConnector({
       },
       discover: async () => asCoded(() => discoverTables(database)),
       read: (request) => readTable(database, request),
+      lookup: async (stream, fields, keys) => asCoded(() => lookUpRows(database, stream, fields, keys)),
       write: (request, records) => writeTable(database, request, records),
       close: async () => {
         database.close();

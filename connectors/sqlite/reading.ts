@@ -1,4 +1,7 @@
-/** Pages of a table, by its key or by a cursor. The columns are looked up for each page: a table may change between two. */
+/**
+ * Rows of a table: pages by its key or by a cursor, and single rows by their keys. The columns are looked up for each page: a table
+ * may change between two.
+ */
 import type Database from 'libsql';
 import {
   type KeysetQuery,
@@ -6,6 +9,7 @@ import {
   type ReadRequest,
   type Row,
   readKeyset,
+  requireFields,
   requireStream,
   type Stream,
   type Value,
@@ -41,6 +45,27 @@ function page(database: Database.Database, name: string, query: KeysetQuery): Ro
   const from = order.length === 0 ? `OFFSET ${offset}` : '';
   const statement = database.prepare(`SELECT ${columns} FROM ${quote(name)} ${where} ${sorted} LIMIT ${limit} ${from}`);
   return (statement.raw(true).all(...parameters) as Raw[][]).map((values) => rowOf(stream, values));
+}
+
+/**
+ * The rows of these keys, in order; of several with one key any. Keys with a null find nothing.
+ * @throws ENDPOINT_STREAM_UNKNOWN, REQUEST_INVALID where the table has no such column
+ */
+export function lookUpRows(
+  database: Database.Database,
+  name: string,
+  by: readonly string[],
+  keys: readonly Row[],
+): (Row | null)[] {
+  const stream = requireStream(discoverTables(database), name);
+  requireFields(stream, by);
+  const columns = stream.fields.map((field) => quote(field.name)).join(', ');
+  const where = by.map((column) => `${quote(column)} = ?`).join(' AND ');
+  const statement = database.prepare(`SELECT ${columns} FROM ${quote(name)} WHERE ${where} LIMIT 1`).raw(true);
+  return keys.map((key) => {
+    const values = statement.get(...by.map((column) => bound(key[column] ?? null))) as Raw[] | undefined;
+    return values === undefined ? null : rowOf(stream, values);
+  });
 }
 
 function rowOf({ fields }: Stream, values: readonly Raw[]): Row {

@@ -34,7 +34,7 @@ export {
 export type { EndpointSpec, EndpointStatus } from './endpoint.ts';
 export { Endpoints, type EndpointsOptions } from './endpoints.ts';
 export { fromJson, toJson } from './json-values.ts';
-export { type KeysetQuery, readKeyset, requireStream } from './keyset.ts';
+export { type KeysetQuery, readKeyset, requireFields, requireStream } from './keyset.ts';
 export type { CatalogueEntry } from './registry.ts';
 export { type Opened, type Opening, openConnection } from './worker/opening.ts';
 export { noSuchRecord, writeBatches } from './write-batch.ts';

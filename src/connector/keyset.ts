@@ -66,3 +66,11 @@ export function requireStream(streams: readonly Stream[], name: string): Stream 
   if (found === undefined) throw new SluiceError('ENDPOINT_STREAM_UNKNOWN', `there is no stream ${name}`, { name });
   return found;
 }
+
+/** Holds a lookup to fields that the stream has. @throws REQUEST_INVALID */
+export function requireFields({ name, fields }: Stream, by: readonly string[]): void {
+  const unknown = by.find((one) => !fields.some((field) => field.name === one));
+  if (unknown === undefined && by.length > 0) return;
+  const message = by.length === 0 ? 'name the fields to look up by' : `${name} has no field ${unknown}`;
+  throw new SluiceError('REQUEST_INVALID', message, { field: 'fields' });
+}

@@ -115,6 +115,7 @@ export const ERROR_TABLE = {
   ENDPOINT_FAILED: kind(502, false, 'The system answered with an error'),
   ENDPOINT_UNSUPPORTED: kind(422, false, 'The connector, or this stream of it, cannot do that'),
   ENDPOINT_STREAM_UNKNOWN: kind(404, false, 'The endpoint has no stream of that name'),
+  ENDPOINT_CHANGES_LOST: kind(410, false, 'The system no longer has the changes since this state: begin without one'),
   RECORD_REJECTED: kind(422, false, 'The record cannot be written there'),
   SECRET_UNKNOWN: kind(400, false, 'There is no secret of that name'),
   SECRET_UNREADABLE: kind(500, false, 'A secret was encrypted with another key'),

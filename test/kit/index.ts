@@ -3,6 +3,8 @@
  * test, waiting for a condition, one seed for everything random. Tests import it as `#kit`.
  */
 
+export { Fold, follow, following } from './connectors/changes.ts';
+export { type ChangingTable, changesSuite } from './connectors/changes-suite.ts';
 export {
   lackingServer,
   type PrivateServer,

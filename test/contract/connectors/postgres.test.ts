@@ -2,7 +2,15 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Row } from '#connector';
-import { connectorSuite, lackingServer, type PrivateServer, startPostgres, type Table, waitFor } from '#kit';
+import {
+  type ChangingTable,
+  changesSuite,
+  connectorSuite,
+  lackingServer,
+  type PrivateServer,
+  startPostgres,
+  waitFor,
+} from '#kit';
 import postgres from '../../../connectors/postgres/index.ts';
 
 describe.skipIf(lackingServer('postgres'))('on a real server', () => {
@@ -21,7 +29,7 @@ describe.skipIf(lackingServer('postgres'))('on a real server', () => {
   });
   afterAll(() => admin.end());
 
-  async function createTable(): Promise<Table> {
+  async function createTable(): Promise<ChangingTable> {
     const name = `Odd "${++tables}`;
     const quoted = `"Odd ""${tables}"`;
     await admin.query(`CREATE TABLE ${quoted} (id bigint, part text, at timestamptz NOT NULL, amount numeric, ratio float8,
@@ -100,6 +108,19 @@ describe.skipIf(lackingServer('postgres'))('on a real server', () => {
         await admin.query(`ALTER TABLE ${quoted} ADD COLUMN extra text`);
         return 'extra';
       },
+      rekey: async (from, to) => {
+        const values = [to['id'], to['part'], from['id'], from['part']];
+        await admin.query(`UPDATE ${quoted} SET id = $1, part = $2 WHERE id = $3 AND part = $4`, values);
+      },
+      clear: async () => {
+        await admin.query(`TRUNCATE ${quoted}`);
+      },
+      fill: async (from, to) => {
+        await admin.query(
+          `INSERT INTO ${quoted} (id, part, at) SELECT i, 'many', now() FROM generate_series($1::int, $2) i`,
+          [from, to - 1],
+        );
+      },
     };
   }
 
@@ -117,5 +138,9 @@ describe.skipIf(lackingServer('postgres'))('on a real server', () => {
       },
       create: createTable,
     };
+  });
+  changesSuite(postgres, () => {
+    const { host, port, user, password } = server;
+    return { config: { host, port, user, password, database: 'postgres' }, create: createTable };
   });
 });

@@ -59,7 +59,7 @@ describe.skipIf(lackingServer('redis-server'))('on a real server', () => {
         },
         (prefix) => ({ hashes: { people: prefix } }),
       ),
-    ['full', 'upsert', 'delete'],
+    ['full', 'lookup', 'upsert', 'delete'],
   );
 
   connectorSuite(

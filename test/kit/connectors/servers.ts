@@ -37,7 +37,8 @@ export function lackingServer(command: 'postgres' | 'mariadbd' | 'redis-server')
   return missing;
 }
 
-export async function startPostgres(): Promise<PrivateServer> {
+/** @param more settings of the server, `name=value`; a later one wins */
+export async function startPostgres(more: readonly string[] = []): Promise<PrivateServer> {
   const { folder, port } = await place();
   const bin = find('postgres')?.replace(/\/postgres$/, '') as string;
   const data = join(folder, 'data');
@@ -45,12 +46,14 @@ export async function startPostgres(): Promise<PrivateServer> {
   writeFileSync(passwords, 'quiet\n', { mode: 0o644 });
   const init = ['-D', data, '-U', 'sluice', '--auth=scram-sha-256', `--pwfile=${passwords}`, '-E', 'UTF8', '--no-sync'];
   execFileSync(join(bin, 'initdb'), init, { ...owner(), stdio: 'pipe', cwd: folder });
-  const options = ['fsync=off', 'listen_addresses=127.0.0.1', 'max_connections=50'].flatMap((one) => ['-c', one]);
+  const settings = ['fsync=off', 'listen_addresses=127.0.0.1', 'max_connections=50', 'wal_level=logical', ...more];
+  const options = settings.flatMap((one) => ['-c', one]);
   const args = ['-D', data, '-p', String(port), '-k', folder, ...options];
   return serverOf(folder, port, join(bin, 'postgres'), args);
 }
 
-export async function startMariadb(): Promise<PrivateServer> {
+/** @param more options of the server, `--name=value`; a later one wins */
+export async function startMariadb(more: readonly string[] = []): Promise<PrivateServer> {
   const { folder, port } = await place();
   const data = join(folder, 'data');
   const install = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
@@ -71,7 +74,8 @@ export async function startMariadb(): Promise<PrivateServer> {
     input: input.join('\n'),
   });
   const light = ['--bind-address=127.0.0.1', '--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0'];
-  return serverOf(folder, port, command, [...common, ...light]);
+  const binlog = [`--log-bin=${join(folder, 'binlog')}`, '--server-id=1', '--binlog-format=ROW'];
+  return serverOf(folder, port, command, [...common, ...light, ...binlog, ...more]);
 }
 
 export async function startRedis(): Promise<PrivateServer> {

@@ -123,6 +123,10 @@ export function connectorSuite(
       const { table, connection, write, all } = await withTable(0);
       expect(rejected(await write(fill, table.exact))).toEqual([]);
       expect(sorted(await all())).toEqual(sorted(table.exact));
+      if (can('lookup')) {
+        const found = await connection.lookup?.(table.stream, table.key, table.exact);
+        expect(sorted(found as Row[])).toEqual(sorted(table.exact));
+      }
       await connection.close();
     });
 
@@ -152,6 +156,24 @@ export function connectorSuite(
       expect(sorted(await readAll(connection, { ...incremental, state }))).toEqual(sorted(later));
       await connection.close();
     });
+
+    test.runIf(can('lookup'))(
+      'looks records up by their key, in the order asked, and says which are not there',
+      async () => {
+        const { table, connection, rows } = await withTable(6);
+        const look = (given: readonly Row[], fields = table.key) => connection.lookup?.(table.stream, fields, given);
+        const asked = [rows[4], table.row(98), rows[0], rows[4], table.row(99)] as Row[];
+        const found = (await look(asked)) ?? [];
+        expect(found.map((row) => row !== null)).toEqual([true, false, true, true, false]);
+        expect(sorted([found[0], found[2], found[3]] as Row[])).toEqual(sorted([rows[4], rows[0], rows[4]] as Row[]));
+        expect(await look([])).toEqual([]);
+        await expect(look(asked, ['no such field'])).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+        await expect(connection.lookup?.('no.such.stream', table.key, asked)).rejects.toMatchObject({
+          code: 'ENDPOINT_STREAM_UNKNOWN',
+        });
+        await connection.close();
+      },
+    );
 
     test.runIf(can('upsert'))('writes a record again without making it two', async () => {
       const { table, connection, write, rows, all } = await withTable(10);
