@@ -31,7 +31,7 @@ interface SlotRow {
 }
 
 /** The name of a consumer's slot: only small letters, digits and `_` may be in one, and it is not to meet another's. */
-export function slotName(consumer: string): string {
+function slotName(consumer: string): string {
   const plain = consumer.toLowerCase().replace(/[^a-z0-9_]/g, '_');
   const hash = createHash('sha256').update(consumer).digest('hex');
   return `sluice_${plain.slice(0, NAME_CHARACTERS)}_${hash.slice(0, HASH_CHARACTERS)}`;
@@ -89,7 +89,7 @@ export async function freeSlot(pool: pg.Pool, name: string): Promise<void> {
 }
 
 /** What the server says when a slot cannot give any more changes. */
-export function lostChanges(message: string): SluiceError {
+function lostChanges(message: string): SluiceError {
   return new SluiceError('ENDPOINT_CHANGES_LOST', message);
 }
 

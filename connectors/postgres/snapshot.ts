@@ -54,7 +54,7 @@ export interface ChunkRequest {
 }
 
 /** `10:20:10,14`, see `pg_current_snapshot`. */
-export function parseMoment(text: string): Moment {
+function parseMoment(text: string): Moment {
   const [oldest = '0', next = '0', running = ''] = text.split(':');
   const numbers = running === '' ? [] : running.split(',').map(BigInt);
   return { oldest: BigInt(oldest), next: BigInt(next), running: new Set(numbers) };
