@@ -15,3 +15,4 @@ export {
 export { DEFAULT_LIMITS, type Limits, resolveLimits } from './limits.ts';
 export { createLogger, type Logger, type LogLevel, silentLogger } from './logger.ts';
 export { Counter, Histogram, LATENCY_BOUNDS_S, Metrics } from './metrics.ts';
+export { covers, isScope, matchesGlob } from './scope.ts';

@@ -7,8 +7,8 @@
  * that is disabled, deleted or cut back loses its tokens at once.
  */
 import { randomBytes, verify } from 'node:crypto';
-import { type Clock, type Limits, SluiceError } from '#kernel';
-import { type ClientSpec, covers, type Document, isInForce } from '#resource';
+import { type Clock, covers, type Limits, SluiceError } from '#kernel';
+import { type ClientSpec, type Document, isInForce } from '#resource';
 import type { ExpiringSet } from './expiring-set.ts';
 import { jose } from './jose.ts';
 import type { SigningKeys } from './signing-keys.ts';

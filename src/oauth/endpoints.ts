@@ -3,8 +3,7 @@
  * (RFC 8414), key set (RFC 7517), and the rotation of keys, which is for administrators.
  */
 import type { Mount, MountAnswer, MountRequest } from '#http1';
-import { type Counter, SluiceError } from '#kernel';
-import { covers, isScope } from '#resource';
+import { type Counter, covers, isScope, SluiceError } from '#kernel';
 import type { AccessToken, AccessTokens } from './access-tokens.ts';
 import {
   ASSERTION_ALGORITHMS,

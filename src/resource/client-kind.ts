@@ -3,10 +3,9 @@
  * apart, see `api-keys.ts`.
  */
 import { z } from 'zod';
-import { SluiceError } from '#kernel';
+import { isScope, SluiceError } from '#kernel';
 import type { ApiKeys } from './api-keys.ts';
 import type { Declared, Kind, Spec } from './document.ts';
-import { isScope } from './scope.ts';
 
 /** Members of a JSON Web Key that must stay with the client. */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];

@@ -15,7 +15,6 @@ export type { IssuerState } from './issuer-state.ts';
 export { type ProcessorSpec, type ProcessorTarget, processorKind } from './processor-kind.ts';
 export type { ChangeListener, ChangeOptions, Resources } from './resources.ts';
 export { type SchemaSpec, type SchemaStore, schemaKind } from './schema-kind.ts';
-export { covers, isScope, matchesGlob } from './scope.ts';
 export { replaceSecret, secretKind } from './secret-kind.ts';
 export type { TopicSpec } from './topic-kind.ts';
 export { Vault } from './vault.ts';

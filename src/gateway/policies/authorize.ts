@@ -7,8 +7,7 @@
  * after the policies that authenticate.
  */
 import { z } from 'zod';
-import { SluiceError } from '#kernel';
-import { covers } from '#resource';
+import { covers, SluiceError } from '#kernel';
 import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
 import { hasScopes } from './bearer.ts';
 import type { Claims } from './claims.ts';

@@ -4,8 +4,8 @@
  * its subject, as that of a declared client. Called with the head of a request.
  */
 import { X509Certificate } from 'node:crypto';
-import { type Clock, SluiceError } from '#kernel';
-import { type CertificateHolder, covers } from '#resource';
+import { type Clock, covers, SluiceError } from '#kernel';
+import type { CertificateHolder } from '#resource';
 import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
 
 const PARSED_MAX = 10_000;

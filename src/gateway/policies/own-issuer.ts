@@ -4,8 +4,8 @@
  * revocation, and with their client.
  */
 import type { JSONWebKeySet } from 'jose';
-import { type Clock, SluiceError } from '#kernel';
-import { covers, type IssuerState } from '#resource';
+import { type Clock, covers, SluiceError } from '#kernel';
+import type { IssuerState } from '#resource';
 import type { Claims } from './claims.ts';
 import { jose } from './jose.ts';
 import type { FindKey } from './jws.ts';

@@ -7,8 +7,7 @@
  * `check` answers at once, otherwise with a promise. Called for each request of a route that asks for tokens.
  */
 import { z } from 'zod';
-import { type Clock, type Limits, SluiceError } from '#kernel';
-import { covers } from '#resource';
+import { type Clock, covers, type Limits, SluiceError } from '#kernel';
 import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
 import { networkNames } from './address.ts';
 import { bearerOf, hasScopes, lacksScope, type Standing, settle } from './bearer.ts';

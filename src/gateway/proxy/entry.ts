@@ -2,11 +2,15 @@
  * A listener thread. Started by the gateway with its settings; told tables and keys, tells what it counted. It ends by
  * running out of things to do after `close`, never by being ended.
  */
+import { createRequire } from 'node:module';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { ThreadLink } from '../link.ts';
 import type { FromListener, ListenerSettings, ToListener } from '../table.ts';
-import { Listener } from './listener.ts';
+import type * as ListenerModule from './listener.ts';
 
+const require = createRequire(import.meta.url);
+/** Required, since that loads its modules sooner than an import. */
+const { Listener } = require('./listener.js') as typeof ListenerModule;
 const STATS_MS = 500;
 
 const port = parentPort as MessagePort;

@@ -6,8 +6,8 @@
  * server beyond loopback refuses to start with, everyone may do everything. Topics of the system (`sys.`) and streams
  * (`stream/<path>`) are reached only by a glob that begins so itself, or by `admin`.
  */
-import { SluiceError } from '#kernel';
-import { type ApiKeys, matchesGlob } from '#resource';
+import { matchesGlob, SluiceError } from '#kernel';
+import type { ApiKeys } from '#resource';
 
 export type Action = 'admin' | 'observe' | 'produce' | 'consume';
 

@@ -1,8 +1,8 @@
 /** Scopes: what one covers of another. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { covers, isScope, matchesGlob } from '#kernel';
 import { withSeed } from '#kit';
-import { covers, isScope, matchesGlob } from '#resource';
 
 describe('a scope', () => {
   test.each([
