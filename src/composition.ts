@@ -27,6 +27,7 @@ import {
 } from '#resource';
 import { SchemaRegistry } from '#schema';
 import { type Server, startServer } from '#server';
+import { type JobSpec, jobKind, type MappingSpec, mappingKind, Sync, syncReports } from '#sync';
 
 const EVENT_LOOP_RESOLUTION_MS = 1;
 const GATEWAY_PORT = 7080;
@@ -52,15 +53,12 @@ export async function serve(options: ServeOptions): Promise<Running> {
     const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
     const gatewayOptions = { ...options.gateway, port: options.gateway.port ?? GATEWAY_PORT, tls, allowInsecure };
     const groups = new GroupCoordinator(log, { limits, clock: systemClock, metrics });
-    const gatewayParts = { log, groups, limits, clock: systemClock, logger, metrics };
-    const gateway = new Gateway({
-      ...gatewayOptions,
-      loginKeyFile: join(options.data, LOGIN_KEY_FILE),
-      ...gatewayParts,
-    });
-    const vault = new Vault(log, options.data);
     const common = { limits, clock: systemClock, logger, metrics };
+    const loginKeyFile = join(options.data, LOGIN_KEY_FILE);
+    const gateway = new Gateway({ ...gatewayOptions, loginKeyFile, log, groups, ...common });
+    const vault = new Vault(log, options.data);
     const endpoints = new Endpoints({ ...common, folder: options.connectors, ...secretsOf(vault, () => resources) });
+    const sync = await Sync.open({ ...common, log, endpoints });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys, secrets } = await openResources(log, systemClock, [
       schemaKind(schemas),
@@ -70,19 +68,20 @@ export async function serve(options: ServeOptions): Promise<Running> {
       }),
       secretKind(vault),
       endpointKind(endpoints),
+      mappingKind(sync),
+      jobKind(sync),
       upstreamKind(gateway.upstreams),
       apiKind(gateway.apis),
       routeKind(gateway.routes),
       planKind(gateway.plans),
     ]);
-    for (const { name, spec } of resources.list('processor')) {
-      await processors.restore(name, () => settings(spec as unknown as ProcessorSpec));
-    }
+    await openProcessors(processors, resources, settings);
     let issuer = options.issuer ?? '';
     const keyFile = join(options.data, SIGNING_KEYS_FILE);
     const parts = { log, resources, secrets, keyFile, clock: systemClock, limits, metrics };
     const oauth = await AuthorizationServer.open({ ...parts, issuer: () => issuer });
     openEndpoints(endpoints, resources);
+    await openSync(sync, resources);
     await openGateway(gateway, resources, keys, options.gateway.port !== undefined);
     const server = await startServer({
       log,
@@ -95,6 +94,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
       processors,
       schemas,
       endpoints,
+      sync: syncReports(sync),
       ...common,
       listen: { host, port, tls, allowInsecure },
       autoCreateTopics,
@@ -112,7 +112,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
     return {
       url: server.url,
       gatewayUrl: gateway.url,
-      stop: () => stop(server, gateway, endpoints, groups, processors, log),
+      stop: () => stop(server, gateway, sync, endpoints, groups, processors, log),
     };
   } catch (error) {
     await log.close();
@@ -180,15 +180,32 @@ function openEndpoints(endpoints: Endpoints, resources: Resources): void {
   });
 }
 
+async function openProcessors(
+  processors: Processors,
+  resources: Resources,
+  settings: (spec: ProcessorSpec) => ReturnType<typeof settingsOf>,
+): Promise<void> {
+  for (const { name, spec } of resources.list('processor')) {
+    await processors.restore(name, () => settings(spec as unknown as ProcessorSpec));
+  }
+}
+
+async function openSync(sync: Sync, resources: Resources): Promise<void> {
+  for (const { name, spec } of resources.list('mapping')) sync.useMapping(name, spec as unknown as MappingSpec);
+  for (const { name, spec } of resources.list('sync-job')) await sync.restore(name, spec as unknown as JobSpec);
+}
+
 async function stop(
   server: Server,
   gateway: Gateway,
+  sync: Sync,
   endpoints: Endpoints,
   groups: GroupCoordinator,
   processors: Processors,
   log: LmdbLog,
 ): Promise<void> {
   await Promise.all([server.close(), gateway.close()]);
+  await sync.close();
   await endpoints.close();
   await groups.close();
   await processors.close();

@@ -16,6 +16,7 @@ import { produceCommand } from './commands/produce.ts';
 import { resourceCommands } from './commands/resources.ts';
 import { serveCommand } from './commands/serve.ts';
 import { storeCommands } from './commands/store.ts';
+import { syncCommand } from './commands/sync.ts';
 import { EXIT, reportError } from './exit.ts';
 import { exitQuietlyOnClosedPipe } from './output.ts';
 
@@ -40,6 +41,7 @@ export async function runCli(args: readonly string[], acts: Acts): Promise<void>
     processorsCommand(),
     connectorsCommand(),
     endpointsCommand(),
+    syncCommand(),
     deadCommand(),
     gatewayCommand(),
     keysCommand(),

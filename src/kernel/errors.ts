@@ -117,6 +117,10 @@ export const ERROR_TABLE = {
   ENDPOINT_STREAM_UNKNOWN: kind(404, false, 'The endpoint has no stream of that name'),
   ENDPOINT_CHANGES_LOST: kind(410, false, 'The system no longer has the changes since this state: begin without one'),
   RECORD_REJECTED: kind(422, false, 'The record cannot be written there'),
+  SYNC_FIELD_UNKNOWN: kind(409, true, 'A record has a field that the target of its sync job has no place for'),
+  SYNC_REJECTS_EXCEEDED: kind(409, false, 'More records of a sync job were rejected than it tolerates'),
+  SYNC_RUN_UNDER_WAY: kind(409, true, 'The sync job has a run under way'),
+  SYNC_JOB_STOPPED: kind(409, false, 'The sync job is paused, or has stopped and must be resumed'),
   SECRET_UNKNOWN: kind(400, false, 'There is no secret of that name'),
   SECRET_UNREADABLE: kind(500, false, 'A secret was encrypted with another key'),
   // The gateway's policies

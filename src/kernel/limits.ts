@@ -100,6 +100,16 @@ export const DEFAULT_LIMITS = {
   connectorCallMs: 30_000,
   /** Calls under way in one endpoint; beyond it LIMIT_EXCEEDED. */
   connectorCallsMax: 64,
+  /** Declared sync jobs; each at work has up to two threads. */
+  syncJobsMax: 128,
+  /** Heap of one thread of a sync job; one that needs more is ended, and its pages are made smaller. */
+  syncHeapBytesMax: 512 * MIB,
+  /** One page read, or one batch written, by a thread of a sync job; beyond it the thread is ended with CONNECTOR_TIMEOUT. */
+  syncCallMs: 120_000,
+  /** Bytes of its topic that the target of a sync job takes at once from each partition, about. */
+  syncBatchBytes: 1 * MIB,
+  /** Runs of one sync job that are remembered. */
+  syncRunsMax: 100,
   /** One bearer token at the gateway. */
   tokenBytesMax: 16 * KIB,
   /** Verified tokens that one gateway thread remembers for a policy; beyond it the one used longest ago is forgotten. */

@@ -5,6 +5,7 @@ export type { Activity, PartitionStatus } from './runtime/processor.ts';
 export { type ProcessorStatus, Processors, type ResetTarget } from './runtime/processors.ts';
 export { stateSpaceOf } from './runtime/settings.ts';
 export { settingsOf } from './runtime/spec.ts';
+export { Wake } from './runtime/wake.ts';
 export { MaterialisedTable } from './table.ts';
 export {
   type DeadNotice,

@@ -15,6 +15,7 @@ import type { ProducerRegistry } from './produce/producers.ts';
 import type { RecordSink } from './produce/record-sink.ts';
 import type { SchemaBindings } from './schemas/bindings.ts';
 import type { Streams } from './stream/streams.ts';
+import type { SyncJobs } from './sync/documents.ts';
 
 export interface ServerSettings {
   /** A produce to a topic that does not exist creates it. */
@@ -55,6 +56,8 @@ export interface ServerContext {
   readonly partitioner: Partitioner;
   readonly producers: ProducerRegistry;
   readonly streams: Streams;
+  /** Absent where nothing runs them. */
+  readonly sync: SyncJobs | undefined;
   /** Absent where there is no gateway. */
   readonly gateway: GatewayReports | undefined;
   /** How the server itself is spoken to; a proxy before it may be spoken to otherwise. */

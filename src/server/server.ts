@@ -44,6 +44,8 @@ import { backupRoutes } from './service/backup.ts';
 import { serviceRoutes } from './service/routes.ts';
 import { streamRoutes } from './stream/routes.ts';
 import { Streams } from './stream/streams.ts';
+import type { SyncJobs } from './sync/documents.ts';
+import { syncRoutes } from './sync/routes.ts';
 import { attachWebSocket } from './ws/index.ts';
 
 export interface ServerOptions extends Partial<ServerSettings> {
@@ -66,6 +68,7 @@ export interface ServerOptions extends Partial<ServerSettings> {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly listen: ListenOptions;
+  readonly sync?: SyncJobs;
   /** Of the gateway, where there is one. */
   readonly queues?: GatewayQueues;
   readonly gateway?: GatewayReports;
@@ -167,6 +170,7 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
       await resources.put('topic', name, {}, { by: null });
       return log.topic(name);
     },
+    sync: options.sync,
     queues: options.queues,
     gateway: options.gateway,
     backup: options.backup,
@@ -189,6 +193,7 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...processorRoutes(context),
     ...connectorRoutes(context),
     ...endpointRoutes(context),
+    ...syncRoutes(context),
     ...deadRoutes(context),
     ...queueRoutes(context),
     ...gatewayRoutes(context),

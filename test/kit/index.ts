@@ -6,6 +6,13 @@
 export { Fold, follow, following } from './connectors/changes.ts';
 export { type ChangingTable, changesSuite } from './connectors/changes-suite.ts';
 export {
+  type Database,
+  declareEndpoint,
+  mariadbDatabase,
+  postgresDatabase,
+  type SqlRow,
+} from './connectors/databases.ts';
+export {
   lackingServer,
   type PrivateServer,
   startMariadb,
