@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { startServer, waitFor } from '#kit';
-import { LOOPBACK, startGateway, startUpstream } from './gateway-fixture.ts';
+import { LOOPBACK, sharedGateway, startGateway, startUpstream } from './gateway-fixture.ts';
 import { problemOf } from './http-fixture.ts';
 
 describe('a route with keys', () => {
@@ -63,7 +63,7 @@ describe('a route with keys', () => {
 
 describe('an upstream', () => {
   test('may not be at a private, loopback or metadata address unless it says so', async () => {
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     for (const host of [
       '169.254.169.254',
       '10.1.2.3',
@@ -80,7 +80,7 @@ describe('an upstream', () => {
 
   test('whose name leads to such an address is not connected to', async () => {
     const { port } = await startUpstream((_, response) => void response.end('reached'));
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     await gateway.put('upstream', 'named', { targets: [{ url: `http://localhost:${port}` }] });
     await gateway.put('route', 'r', { path: '/x', upstream: 'named' });
     expect(await problemOf(await gateway.get('/x'))).toMatchObject({ status: 502, code: 'UPSTREAM_UNREACHABLE' });
@@ -89,7 +89,7 @@ describe('an upstream', () => {
   });
 
   test('in use is not removed, and a route needs one that is there', async () => {
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     await gateway.serve([1]);
     const removed = await fetch(`${gateway.server.url}/v1/upstreams/main`, { method: 'DELETE' });
     expect(await problemOf(removed)).toMatchObject({ status: 409, code: 'RESOURCE_IN_USE', route: 'all' });
@@ -114,7 +114,7 @@ describe('a WebSocket', () => {
 
   test('passes messages both ways as they are, with the subprotocol the upstream chose, and its end', async () => {
     const upstream = await echo();
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     await gateway.serve([upstream.port], {}, { websocket: true });
     const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/chat?a=1`, ['one', 'two']);
     const received: [string, boolean][] = [];
@@ -136,7 +136,7 @@ describe('a WebSocket', () => {
 
   test('is held to policies that wait for a body, as any request', async () => {
     const upstream = await echo();
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     const secret = Buffer.alloc(24, 7);
     const webhook = { secrets: [secret.toString('base64')] };
     await gateway.serve([upstream.port], {}, { websocket: true, webhook });
@@ -156,7 +156,7 @@ describe('a WebSocket', () => {
 
   test('is refused where the route takes none', async () => {
     const upstream = await echo();
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     await gateway.serve([upstream.port]);
     const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/chat`);
     const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }];

@@ -2,7 +2,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#kit';
-import { behind } from './gateway-fixture.ts';
+import { behindShared } from './gateway-fixture.ts';
 import { echo, post } from './gateway-policies-fixture.ts';
 import { problemOf } from './http-fixture.ts';
 
@@ -68,7 +68,7 @@ const OPENAPI = {
 describe('a route with an API description', () => {
   /** Before an upstream that answers with the body that the header `x-answer` says. */
   const described = async (validate: object = {}) => {
-    const gateway = await behind((request, response) => {
+    const gateway = await behindShared((request, response) => {
       request.resume();
       request.on('end', () => {
         response.setHeader('content-type', String(request.headers['x-type'] ?? 'application/json'));
@@ -155,7 +155,7 @@ describe('a route with an API description', () => {
 });
 
 test('a route with fields of answers shows what is allowed, and nothing that it cannot look into', async () => {
-  const gateway = await behind((request, response) => {
+  const gateway = await behindShared((request, response) => {
     const type = request.url === '/page' ? 'text/html' : 'application/json';
     response.setHeader('content-type', type).setHeader('etag', '"1"');
     if (request.url === '/events') response.setHeader('content-type', 'text/event-stream').write('data: secret\n\n');

@@ -1,12 +1,12 @@
 /** Targets that die, come back, are slow or are changed: what clients of the gateway notice of it. */
 import { expect, test } from 'vitest';
 import { waitFor } from '#kit';
-import { load, spawnUpstream, startGateway, startUpstream } from './gateway-fixture.ts';
+import { load, sharedGateway, spawnUpstream, startGateway, startUpstream } from './gateway-fixture.ts';
 
 const CONNECTIONS = 32;
 
 test('a target that is killed under load costs no GET, and gets its share again when it is back', async () => {
-  const gateway = await startGateway();
+  const gateway = await sharedGateway();
   const names = ['a', 'b', 'c'];
   const upstreams = await Promise.all(names.map((name) => spawnUpstream(name)));
   const ports = upstreams.map(({ port }) => port);
@@ -31,7 +31,7 @@ test('a target that is killed under load costs no GET, and gets its share again 
 });
 
 test('routes and upstreams change under load, and no request fails', async () => {
-  const gateway = await startGateway();
+  const gateway = await sharedGateway();
   const [a, b] = await Promise.all([spawnUpstream('a'), spawnUpstream('b')]);
   await gateway.serve([a.port]);
   const running = load(`${gateway.url}/x`, CONNECTIONS);
@@ -48,7 +48,7 @@ test('routes and upstreams change under load, and no request fails', async () =>
 });
 
 test('a POST is not repeated once it may have arrived, and is where no connection came about', async () => {
-  const gateway = await startGateway();
+  const gateway = await sharedGateway();
   let arrived = 0;
   const cutting = await startUpstream((request) => {
     arrived++;
@@ -107,7 +107,7 @@ test('a target whose health check fails is not asked', async () => {
 });
 
 test('a canary gets its share, and those that ask for it', async () => {
-  const gateway = await startGateway();
+  const gateway = await sharedGateway();
   const [old, next] = await Promise.all([spawnUpstream('old'), spawnUpstream('next')]);
   const targets = (port: number) => ({ targets: [{ url: `http://127.0.0.1:${port}` }], networks: ['127.0.0.0/8'] });
   await gateway.put('upstream', 'next', targets(next.port));

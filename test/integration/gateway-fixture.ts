@@ -3,33 +3,43 @@
  * they are to be killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { freePort, startServer, waitFor } from '#kit';
+import { forWholeFile, freePort, type Server, startServer, waitFor } from '#kit';
 
 export const LOOPBACK = ['127.0.0.0/8'];
 
+/** A gateway of the caller's own. */
 export async function startGateway(args: readonly string[] = []) {
   const server = await startServer({ args: ['--gateway-port', '0', '--gateway-threads', '2', ...args] });
-  const found = await waitFor(() => /gateway listening on (http:\S+:(\d+))/.exec(server.stdout()), {
+  const found = await waitFor(() => /gateway listening on (http:\S+:\d+)/.exec(server.stdout()), {
     what: 'the gateway to print its address',
   });
-  const [, url, port] = found;
-  const declare = (kind: string, name: string, spec: object) =>
-    fetch(`${server.url}/v1/${kind}s/${name}`, {
+  return gatewayAt(server, found[1] as string);
+}
+
+export type Gateway = ReturnType<typeof gatewayAt>;
+
+/** @param declared gets what was declared, as `kind name` */
+function gatewayAt(server: Server, url: string, declared = new Set<string>()) {
+  const declare = async (kind: string, name: string, spec: object) => {
+    const answer = await fetch(`${server.url}/v1/${kind}s/${name}`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(spec),
     });
+    if (answer.ok) declared.add(`${kind} ${name}`);
+    return answer;
+  };
   const put = async (kind: string, name: string, spec: object) => {
     const answer = await declare(kind, name, spec);
     if (!answer.ok) throw new Error(`${kind} ${name}: ${await answer.text()}`);
   };
   return {
     server,
-    url: url as string,
-    port: Number(port),
+    url,
+    port: Number(new URL(url).port),
     /** The answer to a declaration, whatever it is. */
     declare,
     /** Declares, and fails when that is refused. */
@@ -47,8 +57,30 @@ export async function startGateway(args: readonly string[] = []) {
   };
 }
 
+let shared: Promise<Gateway> | undefined;
+
+/**
+ * The gateway of all tests of a file that ask for it. What a test declares there is gone when it ends, so that the next one
+ * finds it bare. Not for tests that make clients, which shut the others out, that stop it, or that count all it has seen.
+ */
+export async function sharedGateway(): Promise<Gateway> {
+  shared ??= forWholeFile(() => startGateway());
+  const { server, url } = await shared;
+  const declared = new Set<string>();
+  onTestFinished(async () => {
+    // What others stand on goes last.
+    for (const kind of ['route', 'api', 'upstream']) {
+      for (const name of [...declared].filter((one) => one.startsWith(`${kind} `)).map((one) => one.split(' ')[1])) {
+        const answer = await fetch(`${server.url}/v1/${kind}s/${name}`, { method: 'DELETE' });
+        if (!answer.ok && answer.status !== 404) throw new Error(`${kind} ${name} stays: ${await answer.text()}`);
+      }
+    }
+  });
+  return gatewayAt(server, url, declared);
+}
+
 /** A server in this process, closed when the test ends. */
-export async function startUpstream(listener: RequestListener): Promise<{ port: number; server: Server }> {
+export async function startUpstream(listener: RequestListener): Promise<{ port: number; server: HttpServer }> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -58,10 +90,18 @@ export async function startUpstream(listener: RequestListener): Promise<{ port: 
   return { port: (server.address() as AddressInfo).port, server };
 }
 
-/** A gateway before one upstream in this process. */
+/** A gateway of the caller's own before one upstream in this process. */
 export async function behind(listener: RequestListener, route: object = {}, upstream: object = {}) {
+  return await before(await startGateway(), listener, route, upstream);
+}
+
+/** The same with the gateway that the tests of the file share. */
+export async function behindShared(listener: RequestListener, route: object = {}, upstream: object = {}) {
+  return await before(await sharedGateway(), listener, route, upstream);
+}
+
+async function before(gateway: Gateway, listener: RequestListener, route: object, upstream: object) {
   const { port } = await startUpstream(listener);
-  const gateway = await startGateway();
   await gateway.serve([port], upstream, route);
   return gateway;
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { freePort, startServer, tempDir, waitFor } from '#kit';
-import { LOOPBACK, startGateway, startUpstream } from './gateway-fixture.ts';
+import { LOOPBACK, sharedGateway, startGateway, startUpstream } from './gateway-fixture.ts';
 import { problemOf } from './http-fixture.ts';
 
 type Respond = (body: string, response: ServerResponse, nth: number) => void;
@@ -35,10 +35,15 @@ async function orders(respond?: Respond) {
 
 const spec = (idempotency: object) => ({ path: '/orders', upstream: 'main', idempotency });
 
+let routes = 0;
+
+/** A route of its own, since keys outlive their route. */
 async function idempotent(respond?: Respond, idempotency: object = {}) {
   const upstream = await orders(respond);
-  const gateway = await startGateway();
-  await gateway.serve([upstream.port], {}, spec(idempotency));
+  const gateway = await sharedGateway();
+  const targets = [{ url: `http://127.0.0.1:${upstream.port}` }];
+  await gateway.put('upstream', 'main', { targets, networks: LOOPBACK });
+  await gateway.put('route', `orders-${++routes}`, spec(idempotency));
   const post = (body: string, key?: string, more: object = {}) =>
     fetch(`${gateway.url}/orders`, {
       method: 'POST',

@@ -2,16 +2,14 @@
 import { SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import { waitFor } from '#kit';
-import { LOOPBACK, startGateway, startUpstream } from './gateway-fixture.ts';
+import { type Gateway, LOOPBACK, sharedGateway, startGateway, startUpstream } from './gateway-fixture.ts';
 import { problemOf } from './http-fixture.ts';
 import { API, RESOURCE, startProvider } from './oidc-fixture.ts';
 
-type Gateway = Awaited<ReturnType<typeof startGateway>>;
-
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-async function behind(route: object) {
-  const gateway = await startGateway();
+async function behind(route: object, gateway?: Gateway) {
+  gateway ??= await sharedGateway();
   const { port } = await startUpstream((request, answer) => void answer.end(JSON.stringify(request.headers)));
   await gateway.serve([port], {}, route);
   return gateway;
@@ -119,7 +117,7 @@ test('an authorization server at an address that is not named is not asked', asy
 });
 
 test('tokens of this server open its routes, and end on every thread when they are revoked', async () => {
-  const gateway = await behind({ auth: 'key' });
+  const gateway = await behind({ auth: 'key' }, await startGateway());
   await gateway.put('route', 'own', { path: '/own', upstream: 'main', jwt: { self: {}, scopes: ['call:own'] } });
   await gateway.put('route', 'far', {
     path: '/far',
@@ -199,7 +197,7 @@ test('tokens of this server open its routes, and end on every thread when they a
 });
 
 test('rules say who may do what to whose things, and what no rule allows is refused', async () => {
-  const gateway = await behind({ auth: 'key' });
+  const gateway = await behind({ auth: 'key' }, await startGateway());
   const rules = [{ methods: ['GET'], claims: [{ claim: 'sub', equals_param: 'owner' }] }, { scopes: ['observe'] }];
   await gateway.put('route', 'things', {
     path: '/people/{owner}/things',

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { LOOPBACK, startGateway, startUpstream } from './gateway-fixture.ts';
+import { LOOPBACK, sharedGateway, startUpstream } from './gateway-fixture.ts';
 import { problemOf } from './http-fixture.ts';
 import { Browser, type PlainRequest, plainRequest, startProvider, WEB } from './oidc-fixture.ts';
 
@@ -14,7 +14,7 @@ async function loginGateway(
   login: object = {},
   route: object = {},
 ) {
-  const gateway = await startGateway();
+  const gateway = await sharedGateway();
   const redirectUris = [`${gateway.url}/app/.login/callback`];
   const provider = await startProvider({ ...settings, redirectUris, logoutUris: [gateway.url, `${gateway.url}/bye`] });
   const seen: Record<string, string | undefined>[] = [];

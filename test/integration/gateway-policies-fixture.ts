@@ -1,10 +1,10 @@
 /** What tests of policies share: an upstream that tells what it was sent, an issuer of tokens, signed and unsigned requests. */
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { behind, LOOPBACK, startUpstream } from './gateway-fixture.ts';
+import { behindShared, LOOPBACK, startUpstream } from './gateway-fixture.ts';
 
-/** A gateway before an upstream that answers with what it was sent. */
+/** The shared gateway before an upstream that answers with what it was sent. */
 export const echo = () =>
-  behind((request, response) => {
+  behindShared((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {

@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#kit';
-import { behind, startGateway, startUpstream } from './gateway-fixture.ts';
+import { behindShared, sharedGateway, startGateway, startUpstream } from './gateway-fixture.ts';
 import { onOneConnection, problemOf, raw } from './http-fixture.ts';
 
 const MIB = 1024 * 1024;
@@ -37,7 +37,7 @@ function headersOf({ rawHeaders }: Mirrored): Record<string, string> {
 
 describe('a request', () => {
   test('arrives with the path that was matched, end-to-end headers, and the truth about where it came from', async () => {
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     await gateway.serve([(await startMirror()).port]);
     const lines = [
       'GET /a//b/%7e/../c?x=1%20y HTTP/1.1',
@@ -82,13 +82,13 @@ describe('a request', () => {
   });
 
   test('goes round a loop once at most', async () => {
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     await gateway.serve([gateway.port]);
     expect(await problemOf(await gateway.get('/x'))).toMatchObject({ status: 508, code: 'GATEWAY_LOOP' });
   });
 
   test('is routed by host, template, method, header and query, the most special first, and rewritten', async () => {
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     const { port } = await startMirror();
     await gateway.serve([port], {}, { rewrite: '/fallback' });
     await gateway.put('route', 'one', {
@@ -123,7 +123,7 @@ describe('a request', () => {
   });
 
   test('that no route takes is refused, and so is one with another method', async () => {
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     await gateway.put('upstream', 'main', { targets: [{ url: 'http://127.0.0.1:1' }], networks: ['127.0.0.1/32'] });
     await gateway.put('route', 'one', { path: '/one', upstream: 'main', methods: ['GET'], body_bytes_max: 10 });
     await gateway.put('route', 'put', { path: '/put', upstream: 'main', body_bytes_max: 10 });
@@ -137,7 +137,7 @@ describe('a request', () => {
 
 describe('an answer', () => {
   test('leaves with its end-to-end headers, repeated ones too', async () => {
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     await gateway.serve([(await startMirror()).port]);
     const answer = await gateway.get('/x');
     expect([answer.headers.get('x-hop'), answer.headers.get('x-end')]).toEqual([null, '2']);
@@ -146,7 +146,7 @@ describe('an answer', () => {
   });
 
   test('to HEAD leaves the connection as good as one to GET does', async () => {
-    const gateway = await startGateway();
+    const gateway = await sharedGateway();
     const { port } = await startUpstream((_, response) => {
       response.writeHead(200, { 'content-length': '12' }).end('twelve bytes');
     });
@@ -159,7 +159,7 @@ describe('an answer', () => {
   });
 
   test('comes without the interim answers before it and the trailers behind it', async () => {
-    const gateway = await behind((_, response) => {
+    const gateway = await behindShared((_, response) => {
       response.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' });
       response.writeHead(200, { trailer: 'x-sum', 'transfer-encoding': 'chunked' });
       response.write('body');
@@ -174,7 +174,7 @@ describe('an answer', () => {
   });
 
   test('to HEAD, of 204 and of 304 has no body, and redirects are not followed', async () => {
-    const gateway = await behind((request, response) => {
+    const gateway = await behindShared((request, response) => {
       const status = Number(request.url?.slice(1));
       response.writeHead(status, { location: '/elsewhere', ...(status === 200 ? { 'content-length': '5' } : {}) });
       response.end(status === 200 || status === 302 ? 'hello' : undefined);
@@ -190,7 +190,7 @@ describe('an answer', () => {
 
   test('comes piece by piece, as server-sent events do', async () => {
     let next: (() => void) | undefined;
-    const gateway = await behind((_, response) => {
+    const gateway = await behindShared((_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
       next = () => response.end('data: 2\n\n');
     });
@@ -201,7 +201,7 @@ describe('an answer', () => {
   });
 
   test('that breaks off half way is cut, so that nobody takes it for whole', async () => {
-    const gateway = await behind((_, response) => {
+    const gateway = await behindShared((_, response) => {
       response.writeHead(200, { 'content-length': String(MIB) });
       response.write(Buffer.alloc(MIB / 2), () => response.destroy());
     });
@@ -210,7 +210,7 @@ describe('an answer', () => {
   });
 
   test('that never comes is a 504, and a refused connection a 502', async () => {
-    const silent = await behind(() => undefined, { headers_ms: 200 });
+    const silent = await behindShared(() => undefined, { headers_ms: 200 });
     expect(await problemOf(await silent.get('/x'))).toMatchObject({ status: 504, code: 'UPSTREAM_TIMEOUT' });
     await silent.serve([1]);
     expect(await problemOf(await silent.get('/x'))).toMatchObject({ status: 502, code: 'UPSTREAM_UNREACHABLE' });
@@ -220,7 +220,7 @@ describe('an answer', () => {
 test('an upstream hears that its client went away', async () => {
   let gone = false;
   let asked = false;
-  const gateway = await behind((_, response) => {
+  const gateway = await behindShared((_, response) => {
     asked = true;
     response.on('close', () => {
       gone = true;

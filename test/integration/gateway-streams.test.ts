@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#kit';
-import { behind } from './gateway-fixture.ts';
+import { behind, behindShared } from './gateway-fixture.ts';
 import { raw } from './http-fixture.ts';
 
 const MIB = 1024 * 1024;
@@ -85,7 +85,7 @@ describe('memory stays flat', () => {
 
   test('while a client does not read, and its upstream is not read either', async () => {
     let sent = 0;
-    const gateway = await behind((_, response) => {
+    const gateway = await behindShared((_, response) => {
       const piece = Buffer.alloc(MIB);
       const send = () => {
         while (sent < 400) {
@@ -152,7 +152,7 @@ describe('memory stays flat', () => {
 
 describe('a request that is answered before all of it has come', () => {
   test('is read to its end, so that its client sees the answer and goes on with the connection', async () => {
-    const gateway = await behind((_, response) => response.end('early'), { path: '/x' });
+    const gateway = await behindShared((_, response) => response.end('early'), { path: '/x' });
     const body = Buffer.alloc(8 * MIB, 'x');
     const head = (path: string) => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
     const get = 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -163,7 +163,7 @@ describe('a request that is answered before all of it has come', () => {
   });
 
   test('loses its connection when too much would have to be read', async () => {
-    const gateway = await behind((_, response) => response.end('early'), { path: '/x' });
+    const gateway = await behindShared((_, response) => response.end('early'), { path: '/x' });
     const head = `POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: ${1_024 * MIB}\r\n\r\n`;
     const { answers, closed } = await raw(gateway.port, [head]);
     expect([answers.map(({ status }) => status), closed]).toEqual([[404], true]);

@@ -1,6 +1,7 @@
 /** Callers of three versions of an API, before one upstream that knows the newest only. */
 import { describe, expect, test } from 'vitest';
 import { startServer, waitFor } from '#kit';
+import { startGateway } from './gateway-fixture.ts';
 import { type Shop, shopApi, startShop } from './versions-fixture.ts';
 
 const BODIES: Readonly<Record<string, object>> = {
@@ -40,7 +41,7 @@ describe('a caller', () => {
   }
 
   test('is taken for one of its client’s pin, else of the default, else of the oldest version', async () => {
-    const shop = await startShop(shopApi({ pins: { app: '2' } }), { auth: 'key' });
+    const shop = await startShop(shopApi({ pins: { app: '2' } }), { auth: 'key' }, await startGateway());
     const keyOf = async (name: string, scopes: string[], headers: Record<string, string> = {}) => {
       const answer = await fetch(`${shop.server.url}/v1/clients/${name}`, {
         method: 'PUT',
@@ -188,7 +189,7 @@ describe('a body', () => {
 });
 
 test('who still calls which version, and with which deprecated field, is in the log', async () => {
-  const shop = await startShop();
+  const shop = await startShop(shopApi(), {}, await startGateway());
   await fetch(`${shop.url}/v1/shop/orders`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -215,7 +216,7 @@ test('who still calls which version, and with which deprecated field, is in the 
 });
 
 test('what was declared is served after a restart', async () => {
-  const shop = await startShop();
+  const shop = await startShop(shopApi(), {}, await startGateway());
   await shop.server.stop();
   await startServer({ dataDir: shop.server.dataDir, args: ['--gateway-port', String(shop.port)] });
   expect(await (await shop.get('/v1/shop/orders/7')).json()).toEqual(BODIES['1']);

@@ -5,7 +5,7 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { waitFor } from '#kit';
-import { startGateway, startUpstream } from './gateway-fixture.ts';
+import { sharedGateway, startUpstream } from './gateway-fixture.ts';
 import { raw } from './http-fixture.ts';
 
 const HOST = 'Host: example.com\r\n';
@@ -72,7 +72,7 @@ async function subjects(): Promise<{ all: Subject[]; seen: string[] }> {
       response.end('ok');
     });
   });
-  const gateway = await startGateway();
+  const gateway = await sharedGateway();
   await gateway.serve([upstream.port]);
   await gateway.put('topic', 't', {});
   const all = [

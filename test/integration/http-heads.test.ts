@@ -1,6 +1,6 @@
 /** Heads of requests and answers, at the server and at the gateway: how long they may be, and what they give away. */
 import { expect, test } from 'vitest';
-import { startGateway, startUpstream } from './gateway-fixture.ts';
+import { sharedGateway, startUpstream } from './gateway-fixture.ts';
 import { raw } from './http-fixture.ts';
 
 const KIB = 1024;
@@ -15,7 +15,7 @@ test('a head of 12 KiB passes, one beyond 16 KiB is refused with 431', async () 
     cookie = request.headers.cookie ?? '';
     response.end('ok');
   });
-  const gateway = await startGateway();
+  const gateway = await sharedGateway();
   await gateway.serve([upstream.port]);
   for (const port of [gateway.server.port, gateway.port]) {
     const taken = await raw(port, [get(12 * KIB)], 1);
@@ -27,7 +27,7 @@ test('a head of 12 KiB passes, one beyond 16 KiB is refused with 431', async () 
 
 test('an answer does not tell what it is served by', async () => {
   const upstream = await startUpstream((_, response) => response.end('ok'));
-  const gateway = await startGateway();
+  const gateway = await sharedGateway();
   await gateway.serve([upstream.port]);
   for (const port of [gateway.server.port, gateway.port]) {
     const { answers } = await raw(port, [get(1)], 1);

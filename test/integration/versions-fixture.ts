@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { startGateway, startUpstream } from './gateway-fixture.ts';
+import { type Gateway, sharedGateway, startUpstream } from './gateway-fixture.ts';
 
 const ORDER = { $ref: '#/components/schemas/Order' };
 const json = (schema: object) => ({ content: { 'application/json': { schema } } });
@@ -146,8 +146,11 @@ interface Seen {
 
 const STORED = { id: '7', customer: { name: 'Ada' }, amount: { value: 12.5, currency: 'EUR' } };
 
-/** The upstream, a route to it and the API; `seen` is what the upstream was asked, the last first. */
-export async function startShop(api: object = shopApi(), route: object = {}, args: readonly string[] = []) {
+/**
+ * The upstream, a route to it and the API; `seen` is what the upstream was asked, the last first.
+ * @param own instead of the gateway that the tests of the file share
+ */
+export async function startShop(api: object = shopApi(), route: object = {}, own?: Gateway) {
   const seen: Seen[] = [];
   const { port } = await startUpstream(async (request, response) => {
     const body = await text(request);
@@ -171,7 +174,7 @@ export async function startShop(api: object = shopApi(), route: object = {}, arg
     }
     answer(200, /^\/purchases\/./.test(request.url ?? '') ? STORED : { items: [STORED, { id: '8' }] });
   });
-  const gateway = await startGateway(args);
+  const gateway = own ?? (await sharedGateway());
   const networks = ['127.0.0.0/8'];
   await gateway.put('upstream', 'shop', { targets: [{ url: `http://127.0.0.1:${port}` }], networks });
   await gateway.put('api', 'shop', api);

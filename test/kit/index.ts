@@ -3,6 +3,7 @@
  * test, waiting for a condition, one seed for everything random. Tests import it as `#kit`.
  */
 
+export { forWholeFile } from './cleanup.ts';
 export { Fold, follow, following } from './connectors/changes.ts';
 export { type ChangingTable, changesSuite } from './connectors/changes-suite.ts';
 export {
