@@ -1,6 +1,6 @@
 /**
- * The Debian packages some tests look further with: a trace of system calls, a small file system to fill, the database
- * servers that connectors are tested against, which tests start for themselves and nothing else starts. Installed where one is missing, this is root and apt-get is there; elsewhere the tests that need them skip and say so.
+ * The Debian packages some tests look further with: a trace of system calls, a small file system to fill, the servers
+ * that connectors are tested against, which tests start for themselves and nothing else starts. Installed where one is missing, this is root and apt-get is there; elsewhere the tests that need them skip and say so.
  * Called by `.ci/test.mjs`; answers the commands that are missing in the end.
  */
 import { spawnSync } from 'node:child_process';
@@ -16,6 +16,7 @@ const packageOf = {
   postgres: 'postgresql',
   mariadbd: 'mariadb-server',
   'redis-server': 'redis-server',
+  sshd: 'openssh-server',
 };
 /** Debian keeps the server apart from the PATH, a folder a version. */
 const POSTGRES = '/usr/lib/postgresql';
@@ -37,8 +38,9 @@ export function installDebianPackages() {
   if (wanted.length > 0 && process.getuid?.() === 0 && present('apt-get') && apt('update')) {
     const guarded = existsSync(POLICY);
     if (!guarded) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-    // One by one: a package that cannot be had must not keep the others away.
-    for (const name of wanted) apt('install', '-y', '--no-install-recommends', name);
+    const install = (...names) => apt('install', '-y', '--no-install-recommends', ...names);
+    // One by one where that fails: a package that cannot be had must not keep the others away.
+    if (!install(...wanted)) for (const name of wanted) install(name);
     if (!guarded) rmSync(POLICY);
   }
   return missing();

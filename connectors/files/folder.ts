@@ -1,88 +1,97 @@
-/** Which files there are, and what their first records look like. Links are not followed: a stream cannot leave the folder. */
-import { readdir } from 'node:fs/promises';
-import { extname, join, relative, sep } from 'node:path';
-import { type Field, requireStream, type ScalarType, SluiceError, type Stream } from '#connector';
-import { headerOf } from './csv.ts';
-import { type Format, parserOf, type Settings } from './formats.ts';
+/** A folder of this machine as a store of files. Links are not followed: no name leads out of the folder. */
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { type FileStore, isFileName, SluiceError, type StoredFile } from '#connector';
 
-const FORMATS: Readonly<Record<string, Format>> = {
-  '.csv': 'csv',
-  '.ndjson': 'ndjson',
-  '.jsonl': 'ndjson',
-  '.json': 'json',
-  '.xml': 'xml',
-};
-const FILES_MAX = 1_000;
-const SAMPLE = 100;
+/** What is being written; never listed. */
+const PARTIAL = '.partial';
 
-export interface File {
-  readonly path: string;
-  readonly format: Format;
-  readonly stream: Stream;
-}
-
-export async function discoverFiles(settings: Settings): Promise<Stream[]> {
-  const files: File[] = [];
-  for (const path of await filesBelow(settings.path)) files.push(await fileAt(settings, path));
-  return files.map(({ stream }) => stream);
-}
-
-/** @throws ENDPOINT_STREAM_UNKNOWN */
-export async function findFile(settings: Settings, name: string): Promise<File> {
-  const path = (await filesBelow(settings.path)).find((one) => nameOf(settings, one) === name);
-  if (path === undefined) requireStream([], name);
-  return fileAt(settings, path as string);
-}
-
-function nameOf({ path: folder }: Settings, path: string): string {
-  return relative(folder, path).split(sep).join('/');
-}
-
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && extname(entry.name).toLowerCase() in FORMATS);
-  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
-  return paths.slice(0, FILES_MAX);
-}
-
-async function fileAt(settings: Settings, path: string): Promise<File> {
-  const format = FORMATS[extname(path).toLowerCase()] as Format;
-  const more = format === 'csv' || format === 'ndjson' ? (['incremental', 'append'] as const) : [];
-  const stream = { name: nameOf(settings, path), primaryKey: [], cursors: [], can: ['full' as const, ...more] };
-  if (format === 'csv') {
-    const columns = await headerOf(path, settings.delimiter).catch(unlessDamaged);
-    const fields = (columns ?? []).map((name): Field => ({ name, type: 'string', nullable: false }));
-    return { path, format, stream: { ...stream, fields } };
-  }
-  return { path, format, stream: { ...stream, fields: await sampled(path, format, settings), open: true } };
-}
-
-/** A field has the type that all values of the first records have; where they differ, or are lists or objects, it is JSON. */
-async function sampled(path: string, format: Format, settings: Settings): Promise<Field[]> {
-  const types = new Map<string, ScalarType>();
-  const count = async () => {
-    let records = 0;
-    for await (const { values } of parserOf(format)(path, settings, 0, true)) {
-      for (const [name, value] of Object.entries(values)) {
-        if (value === null) continue;
-        const type = typeOf(value);
-        types.set(name, (types.get(name) ?? type) === type ? type : 'json');
-      }
-      if (++records === SAMPLE) return;
+export function folderStore(root: string): FileStore {
+  /** The path of a name, none of whose folders is a link; undefined where one is. */
+  const linkless = async (name: string): Promise<string | undefined> => {
+    let path = root;
+    for (const part of name.split('/').slice(0, -1)) {
+      path = join(path, part);
+      if ((await lstat(path).catch(unlessMissing))?.isSymbolicLink() === true) return undefined;
     }
+    return join(root, name);
   };
-  await count().catch(unlessDamaged);
-  return Array.from(types, ([name, type]) => ({ name, type, nullable: true }));
+  const inside = async (name: string): Promise<string> => {
+    const path = await linkless(name);
+    if (path === undefined) throw new SluiceError('RECORD_REJECTED', `${name} leads through a link`);
+    return path;
+  };
+  return {
+    check: async () => {
+      if ((await stat(root)).isDirectory()) return;
+      throw new SluiceError('ENDPOINT_UNREACHABLE', `${root} is no folder`);
+    },
+    list: (prefix) => list(root, prefix),
+    find: async (name) => {
+      const path = isFileName(name) ? await linkless(name) : undefined;
+      const found = path === undefined ? undefined : await lstat(path).catch(unlessMissing);
+      return found?.isFile() === true ? stored(name, found.size, found.mtime) : undefined;
+    },
+    open: ({ name }, from, to) =>
+      createReadStream(join(root, name), { start: from, ...(to === undefined ? {} : { end: to - 1 }) }),
+    append: async (name, bytes) => {
+      const file = await open(await inside(name), 'a');
+      try {
+        await file.appendFile(bytes);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+    },
+    put: async (name, bytes) => {
+      const path = await inside(name);
+      await mkdir(dirname(path), { recursive: true });
+      const partial = join(dirname(path), `.${randomBytes(6).toString('hex')}${PARTIAL}`);
+      const file = await open(partial, 'wx');
+      try {
+        await file.writeFile(bytes);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      await rename(partial, path).catch(async (error: unknown) => {
+        await rm(partial, { force: true });
+        throw error;
+      });
+    },
+    remove: async (name) => {
+      await rm(await inside(name), { force: true });
+    },
+    close: async () => undefined,
+  };
 }
 
-/** A damaged file is one among others here; whoever reads it is told. */
-function unlessDamaged(error: unknown): undefined {
-  if (error instanceof SluiceError && error.code === 'ENDPOINT_FAILED') return undefined;
+async function* list(root: string, prefix: string): AsyncGenerator<StoredFile> {
+  const below = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+  const entries = await readdir(join(root, below), { recursive: true, withFileTypes: true }).catch(
+    below === '' ? rethrow : unlessMissing,
+  );
+  for (const entry of entries ?? []) {
+    const path = join(entry.parentPath, entry.name);
+    const name = relative(root, path).split(sep).join('/');
+    if (!entry.isFile() || !name.startsWith(prefix) || name.endsWith(PARTIAL)) continue;
+    const found = await lstat(path).catch(unlessMissing);
+    if (found !== undefined) yield stored(name, found.size, found.mtime);
+  }
+}
+
+function stored(name: string, size: number, modified: Date): StoredFile {
+  return { name, size, modified: modified.toISOString() };
+}
+
+function unlessMissing(error: unknown): undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
   throw error;
 }
 
-function typeOf(value: unknown): ScalarType {
-  if (typeof value === 'string') return 'string';
-  if (typeof value === 'number') return 'float';
-  return typeof value === 'boolean' ? 'boolean' : 'json';
+function rethrow(error: unknown): never {
+  throw error;
 }

@@ -33,6 +33,9 @@ export {
 } from './contract.ts';
 export type { EndpointSpec, EndpointStatus } from './endpoint.ts';
 export { Endpoints, type EndpointsOptions } from './endpoints.ts';
+export { fileConnection } from './files/connection.ts';
+export { type FileStore, fileSettings, isFileName, type StoredFile } from './files/store.ts';
+export { type HttpAnswer, type HttpCall, HttpCalls, statusError } from './http-calls.ts';
 export { fromJson, toJson } from './json-values.ts';
 export { type KeysetQuery, readKeyset, requireFields, requireStream } from './keyset.ts';
 export type { CatalogueEntry } from './registry.ts';

@@ -13,13 +13,11 @@ export {
   postgresDatabase,
   type SqlRow,
 } from './connectors/databases.ts';
-export {
-  lackingServer,
-  type PrivateServer,
-  startMariadb,
-  startPostgres,
-  startRedis,
-} from './connectors/servers.ts';
+export { startCutProxy } from './connectors/cut-proxy.ts';
+export { startS3, startSshd } from './connectors/file-servers.ts';
+export { fileSuite } from './connectors/file-suite.ts';
+export { lackingServer, type PrivateServer } from './connectors/private-server.ts';
+export { startMariadb, startPostgres, startRedis } from './connectors/servers.ts';
 export { connectorSuite, type Place, type Table } from './connectors/suite.ts';
 export { hasCommand, hasRoot, lacking } from './needs.ts';
 export { freePort, tempDir } from './place.ts';

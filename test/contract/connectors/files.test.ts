@@ -1,9 +1,9 @@
 /** Connector files on folders of its own: the suite on what can be appended to, and the other formats as they are read. */
-import { appendFile, chmod, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Json, Page, Row } from '#connector';
-import { connectorSuite, type Place, tempDir } from '#kit';
+import { connectorSuite, fileSuite, type Place, tempDir } from '#kit';
 import files from '../../../connectors/files/index.ts';
 
 const ALL = ['full', 'incremental', 'append'] as const;
@@ -64,6 +64,14 @@ connectorSuite(
     }),
   ALL,
 );
+
+fileSuite(files, async () => {
+  const path = await tempDir();
+  const missing = { config: { path: join(path, 'none') }, code: 'ENDPOINT_UNREACHABLE' };
+  const unknown = { config: { path, sets: { all: '*.exe' } }, code: 'ENDPOINT_INVALID' };
+  const twice = { config: { path, whole: 'all', sets: { all: '*.csv' } }, code: 'ENDPOINT_INVALID' };
+  return { config: { path }, bad: { missing, unknown, twice } };
+});
 
 describe('connector files', () => {
   async function readAll(folder: string, stream: string, state?: Json, more: object = {}) {
@@ -142,6 +150,17 @@ describe('connector files', () => {
     for (const name of ['link.csv', 'linked/secret.csv', `../${outside.split('/').at(-1)}/secret.csv`]) {
       await expect(readAll(folder, name), name).rejects.toMatchObject({ code: 'ENDPOINT_STREAM_UNKNOWN' });
     }
+    const connection = await files.open(files.spec.parse({ path: folder, whole: 'whole' }), { endpoint: 'test' });
+    for (const mode of ['upsert', 'delete'] as const) {
+      const request = { stream: 'whole', mode, keys: [] };
+      const records = [
+        { name: 'linked/secret.csv', content: 'x' },
+        { name: 'linked/deep/new.csv', content: 'x' },
+      ];
+      const results = await connection.write?.(request, records);
+      expect(results?.map(({ ok }) => ok)).toEqual([false, false]);
+    }
+    expect(await readdir(outside)).toEqual(['secret.csv']);
   });
 
   test('reads a file of many pages to its end', async () => {

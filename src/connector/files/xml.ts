@@ -2,10 +2,8 @@
  * XML: an element of a name, or each child of the root, is a record. Its attributes are fields `@name`, its children fields, its
  * own text `#text`; children that repeat are a list. Entities that a document declares are refused.
  */
-import { createReadStream } from 'node:fs';
 import { SaxesParser } from 'saxes';
-import { SluiceError } from '#connector';
-import type { Parsed, Settings } from './formats.ts';
+import { countOf, damaged, type Parsed, type Reader, type Source } from './source.ts';
 
 interface Element {
   readonly name: string;
@@ -15,11 +13,15 @@ interface Element {
 
 const DEPTH_MAX = 200;
 
-export async function* parseXml(path: string, { xml_record }: Settings, from: number): AsyncGenerator<Parsed> {
+export const xmlReader: Reader = {
+  records: (source, { xml_record }, from) => records(source, xml_record, countOf(from)),
+};
+
+async function* records(source: Source, xml_record: string | undefined, from: number): AsyncGenerator<Parsed> {
   const open: Element[] = [];
   let depth = 0;
   let found: Parsed['values'][] = [];
-  const fail = (message: string) => new SluiceError('ENDPOINT_FAILED', `${path}: ${message}`);
+  const fail = (message: string) => damaged(source.name, message);
   const parser = new SaxesParser({ position: true });
   parser.on('error', (error) => {
     throw fail(error.message);
@@ -49,9 +51,9 @@ export async function* parseXml(path: string, { xml_record }: Settings, from: nu
     else addChild(parent, element);
   });
   let count = 0;
-  const file = createReadStream(path, { encoding: 'utf8' });
-  for await (const chunk of file as AsyncIterable<string>) {
-    parser.write(chunk);
+  const text = new TextDecoder();
+  for await (const chunk of source.open(0)) {
+    parser.write(text.decode(chunk, { stream: true }));
     for (const values of found) if (++count > from) yield { values, next: count };
     found = [];
   }
