@@ -2,6 +2,7 @@
 import { SluiceError } from '#kernel';
 import { coding } from '../coding.ts';
 import type { Capability, Connection } from '../contract.ts';
+import { requireFields } from '../keyset.ts';
 import { discoverStreams, type Found, findStream } from './discovery.ts';
 import { kindOf } from './formats.ts';
 import { readFile } from './reading.ts';
@@ -44,12 +45,18 @@ export function fileConnection(
         throw coded(error);
       }
     },
-    lookup: (stream, _fields, keys) =>
+    lookup: (stream, fields, keys) =>
       named(
         (async () => {
           const found = await findStream(store, settings, stream);
-          if (found.of === 'whole') return lookupWhole(store, settings, keys);
-          throw new SluiceError('ENDPOINT_UNSUPPORTED', `records of ${stream} have no key to be looked up by`);
+          if (found.of === 'whole' && fields.length === 1 && fields[0] === 'name') {
+            return lookupWhole(store, settings, keys);
+          }
+          requireFields(found.stream, fields);
+          throw new SluiceError(
+            'ENDPOINT_UNSUPPORTED',
+            `records of ${stream} cannot be looked up by ${fields.join(', ')}`,
+          );
         })(),
       ),
     write: (request, records) =>
