@@ -6,6 +6,7 @@
 export { forWholeFile } from './cleanup.ts';
 export { Fold, follow, following } from './connectors/changes.ts';
 export { type ChangingTable, changesSuite } from './connectors/changes-suite.ts';
+export { startCutProxy } from './connectors/cut-proxy.ts';
 export {
   type Database,
   declareEndpoint,
@@ -13,7 +14,6 @@ export {
   postgresDatabase,
   type SqlRow,
 } from './connectors/databases.ts';
-export { startCutProxy } from './connectors/cut-proxy.ts';
 export { startS3, startSshd } from './connectors/file-servers.ts';
 export { fileSuite } from './connectors/file-suite.ts';
 export { lackingServer, type PrivateServer } from './connectors/private-server.ts';

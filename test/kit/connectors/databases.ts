@@ -6,7 +6,8 @@ import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import type { Admin } from '#client';
 import { waitFor } from '../wait.ts';
-import { type PrivateServer, startMariadb, startPostgres } from './servers.ts';
+import type { PrivateServer } from './private-server.ts';
+import { startMariadb, startPostgres } from './servers.ts';
 
 export type SqlRow = Record<string, unknown>;
 
