@@ -35,7 +35,7 @@ export default defineConnector({
     ...fileSettings,
   }),
   open: async (config) => {
-    const calls = new HttpCalls();
+    const calls = await HttpCalls.open();
     return fileConnection(new Bucket(config, calls), config, (error) => error);
   },
 });

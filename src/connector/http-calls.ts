@@ -2,7 +2,7 @@
  * HTTP for connectors whose system is not one of the declarative runtime: connections of its own that end with it, bounded in
  * time, and its failures as coded errors. Bodies come as they are taken.
  */
-import { Agent } from 'undici';
+import type { Agent } from 'undici';
 import { SluiceError } from '#kernel';
 
 const CONNECT_MS = 5_000;
@@ -31,13 +31,15 @@ export interface HttpAnswer {
 export class HttpCalls {
   readonly #agent: Agent;
 
-  constructor(options: { readonly verifyTls?: boolean; readonly answerMs?: number } = {}) {
-    const { verifyTls = true, answerMs = ANSWER_MS } = options;
-    this.#agent = new Agent({
-      connect: { timeout: CONNECT_MS, rejectUnauthorized: verifyTls },
-      headersTimeout: answerMs,
-      bodyTimeout: answerMs,
-    });
+  private constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  /** The library is loaded by those who call. */
+  static async open({ verifyTls = true, answerMs = ANSWER_MS } = {}): Promise<HttpCalls> {
+    const { Agent } = await import('undici');
+    const connect = { timeout: CONNECT_MS, rejectUnauthorized: verifyTls };
+    return new HttpCalls(new Agent({ connect, headersTimeout: answerMs, bodyTimeout: answerMs }));
   }
 
   /** @throws ENDPOINT_UNREACHABLE; what an answer's status means is the caller's */
