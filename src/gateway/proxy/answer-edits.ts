@@ -87,9 +87,9 @@ export class CollectedAnswer {
     this.#bytesMax = this.#refusing?.bytesMax ?? Math.max(...steps.map(({ step }) => step.bytesMax));
   }
 
-  /** False: it has become too long for everybody, and is to stream on. @throws UPSTREAM_ANSWER_INVALID */
+  /** What is added is copied. False: it has become too long for everybody, and is to stream on. @throws UPSTREAM_ANSWER_INVALID */
   add(chunk: Buffer): boolean {
-    this.#chunks.push(chunk);
+    this.#chunks.push(Buffer.from(chunk));
     this.#bytes += chunk.length;
     if (this.#bytes <= this.#bytesMax) return true;
     if (this.#refusing !== undefined) throw tooLong(this.#refusing);

@@ -8,11 +8,16 @@
  * HEAD, 204 and 304 have no body. All native writes are corked.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import type { Dispatcher } from 'undici';
 import { answerStatus, endHeadOnly } from '#http1';
 import type { AnswerHead } from './headers.ts';
 
 const HELD_BYTES_MAX = 64 * 1024;
+
+/** Where the answer comes from. */
+export interface Source {
+  pause(): void;
+  resume(): void;
+}
 
 export interface AnswerOptions {
   readonly res: HttpResponse;
@@ -35,7 +40,7 @@ export class Answer {
   readonly #options: AnswerOptions;
   readonly #mode: 'bodiless' | 'held' | 'measured' | 'chunked';
   readonly #held: Buffer[] = [];
-  #controller: Dispatcher.DispatchController;
+  readonly #source: Source;
   /** Measured: what the socket did not take yet, and the offset of its first byte. */
   readonly #waiting: Buffer[] = [];
   #offset = 0;
@@ -44,9 +49,9 @@ export class Answer {
   #over = false;
   #whenFlushed: (() => void) | undefined;
 
-  constructor(options: AnswerOptions, controller: Dispatcher.DispatchController) {
+  constructor(options: AnswerOptions, source: Source) {
     this.#options = options;
-    this.#controller = controller;
+    this.#source = source;
     const { method, status, head } = options;
     const length = head.contentLength;
     if (method === 'HEAD' || status === 204 || status === 304) this.#mode = 'bodiless';
@@ -71,16 +76,18 @@ export class Answer {
     for (let i = 0; i < extra.length; i += 2) res.writeHeader(extra[i] as string, extra[i + 1] as string);
   }
 
+  /** The bytes are only there until this returns, or, of the last ones, until `end` does. */
   data(chunk: Buffer): void {
     if (this.#over || this.#mode === 'bodiless') return;
-    if (this.#mode === 'held') this.#held.push(chunk);
-    else if (this.#mode === 'chunked') this.#write(chunk);
-    else {
+    if (this.#mode === 'chunked') this.#write(chunk);
+    else if (this.#mode === 'held') {
+      this.#held.push(chunk.length === this.#options.head.contentLength ? chunk : Buffer.from(chunk));
+    } else {
       this.#given += chunk.length;
       if (this.#given >= (this.#options.head.contentLength as number)) this.#options.ending();
-      this.#waiting.push(chunk);
+      this.#waiting.push(Buffer.from(chunk));
       if (this.#waiting.length === 1) this.#flush();
-      else this.#controller.pause();
+      else this.#source.pause();
     }
   }
 
@@ -92,7 +99,7 @@ export class Answer {
     });
     if (room) progress();
     else {
-      this.#controller.pause();
+      this.#source.pause();
       this.#listen();
     }
   }
@@ -105,7 +112,7 @@ export class Answer {
       if (this.#over) return true;
       this.#options.progress();
       if (this.#mode === 'measured') return this.#drained(offset);
-      this.#controller.resume();
+      this.#source.resume();
       return true;
     });
   }
@@ -122,7 +129,7 @@ export class Answer {
       });
       if (done) this.#flushed();
       if (!room) {
-        this.#controller.pause();
+        this.#source.pause();
         this.#listen();
         return;
       }
@@ -145,7 +152,7 @@ export class Answer {
     }
     this.#waiting.shift();
     this.#flush();
-    if (this.#waiting.length === 0) this.#controller.resume();
+    if (this.#waiting.length === 0) this.#source.resume();
     return true;
   }
 

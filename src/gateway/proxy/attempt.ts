@@ -1,23 +1,19 @@
 /**
- * One attempt of a request at one target: the handler undici calls. It tells the exchange what comes, and the upstream what
+ * One attempt of a request at one target: what a connection carries. It tells the exchange what comes, and the upstream what
  * became of it, once.
  */
-import type { Dispatcher } from 'undici';
 import { asSluiceError, type Clock } from '#kernel';
-import type { Carried, CarriedOptions } from '../upstream/connections.ts';
+import type { AnsweredHead, Carried, Flow } from '../upstream/carried.ts';
+import { type ComposedRequest, writtenRequest } from '../upstream/request-text.ts';
 import type { Target } from '../upstream/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 /** The exchange, as an attempt sees it. */
 export interface AttemptOwner {
-  /** The head of an answer. False: it is not wanted. @throws UPSTREAM_ANSWER_INVALID */
-  answered(
-    attempt: Attempt,
-    status: number,
-    raw: readonly Buffer[],
-    controller: Dispatcher.DispatchController,
-  ): boolean;
-  data(attempt: Attempt, chunk: Buffer, controller: Dispatcher.DispatchController): void;
+  /** The head of an answer. False: it is not wanted. @throws what the answer is refused with */
+  answered(attempt: Attempt, head: AnsweredHead): boolean;
+  /** The bytes are only there until this returns, or, of the last ones, until `ended` does. */
+  data(attempt: Attempt, chunk: Buffer): void;
   ended(attempt: Attempt): void;
   broke(attempt: Attempt, error: Error): void;
 }
@@ -26,12 +22,13 @@ export class Attempt implements Carried {
   readonly upstream: Upstream;
   readonly target: Target;
   /** The status is as bad as no answer. */
-  failed = false;
+  faulty = false;
   readonly #exchange: AttemptOwner;
   readonly #clock: Clock;
   readonly #startedAt: number;
-  #controller: Dispatcher.DispatchController | undefined;
-  #abortedBy: Error | undefined;
+  /** While it is on a connection. */
+  #flow: Flow | undefined;
+  #aborted = false;
   #wanted = false;
   #settled = false;
 
@@ -43,23 +40,35 @@ export class Attempt implements Carried {
     this.#startedAt = clock.monotonic();
   }
 
-  begin(options: CarriedOptions): void {
+  /** @throws REQUEST_MALFORMED, and then nothing has begun */
+  begin(request: ComposedRequest): void {
+    const written = writtenRequest(request);
     this.target.inFlight++;
     this.target.breaker.begin();
-    this.target.connections.carry(options, this);
+    this.target.connections.carry(written, this);
   }
 
   /** Given up, maybe before it was sent. */
   get abandoned(): boolean {
-    return this.#abortedBy !== undefined;
+    return this.#aborted;
   }
 
   /** @param blame the target is to blame for it */
-  abort(error: Error, blame = false): void {
-    if (this.#abortedBy !== undefined) return;
-    this.#abortedBy = error;
-    this.#settle(blame ? false : this.#wanted ? !this.failed : undefined);
-    this.#controller?.abort(error);
+  abort(blame = false): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#settle(blame ? false : this.#wanted ? !this.faulty : undefined);
+    this.#flow?.abort();
+    this.#flow = undefined;
+  }
+
+  /** The client takes no more for now; of what has been read already more may come. */
+  pause(): void {
+    this.#flow?.pause();
+  }
+
+  resume(): void {
+    this.#flow?.resume();
   }
 
   #settle(good: boolean | undefined): void {
@@ -69,43 +78,38 @@ export class Attempt implements Carried {
     this.upstream.learned(this.target, good);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#abortedBy !== undefined) controller.abort(this.#abortedBy);
+  begun(flow: Flow): void {
+    this.#flow = flow;
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    if (status < 200) return;
+  answered(head: AnsweredHead): void {
     const now = this.#clock.monotonic();
     this.target.measured(now - this.#startedAt, now);
-    this.failed = this.upstream.isFailure(status);
+    this.faulty = this.upstream.isFailure(head.status);
     try {
-      this.#wanted = this.#exchange.answered(this, status, controller.rawHeaders as Buffer[], controller);
-      if (!this.#wanted) this.abort(new Error('an answer nobody wants'), this.failed);
+      this.#wanted = this.#exchange.answered(this, head);
     } catch (error) {
-      this.#broke(asSluiceError(error));
-      controller.abort(error as Error);
+      this.abort(true);
+      this.#exchange.broke(this, asSluiceError(error));
+      return;
     }
+    if (!this.#wanted) this.abort(this.faulty);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#wanted) this.#exchange.data(this, chunk, controller);
+  data(chunk: Buffer): void {
+    if (this.#wanted) this.#exchange.data(this, chunk);
   }
 
-  onResponseEnd(): void {
-    this.#settle(!this.failed);
+  ended(): void {
+    this.#flow = undefined;
+    this.#settle(!this.faulty);
     if (this.#wanted) this.#exchange.ended(this);
-    this.target.connections.release(this);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#broke(error);
-    this.target.connections.release(this);
-  }
-
-  #broke(error: Error): void {
-    if (this.#abortedBy !== undefined) return;
-    this.#abortedBy = error;
+  failed(error: Error): void {
+    this.#flow = undefined;
+    if (this.#aborted) return;
+    this.#aborted = true;
     this.#settle(false);
     this.#exchange.broke(this, error);
   }

@@ -8,10 +8,10 @@
  * It is over once: answered, refused, cut, or the client went away. After that no native call is made.
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { Dispatcher } from 'undici';
 import { CHUNKED, NO_BODY } from '#http1';
 import { asSluiceError, SluiceError } from '#kernel';
 import type { WholeAnswer } from '../policy.ts';
+import type { AnsweredHead } from '../upstream/carried.ts';
 import type { Target } from '../upstream/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { Admission, type AdmissionOwner } from './admission.ts';
@@ -155,7 +155,12 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     const body = stream ?? this.#replayable() ?? null;
     const attempt = new Attempt(this, upstream, target, this.#host.clock);
     this.#attempt = attempt;
-    attempt.begin({ path: head.target(), method: head.method as Dispatcher.HttpMethod, headers, body });
+    try {
+      attempt.begin({ path: head.target(), method: head.method, headers, body });
+    } catch (error) {
+      this.#attempt = undefined;
+      this.#fail(asSluiceError(error));
+    }
   }
 
   /** Whether another attempt may be made instead of this answer or error. Takes it out of the budget. */
@@ -168,21 +173,17 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   }
 
   /** The head of an upstream's answer. False: it is not wanted, and the attempt is done with. */
-  answered(
-    attempt: Attempt,
-    status: number,
-    raw: readonly Buffer[],
-    controller: Dispatcher.DispatchController,
-  ): boolean {
+  answered(attempt: Attempt, answered: AnsweredHead): boolean {
     if (this.over || attempt !== this.#attempt) return false;
     this.#reached = true;
     const { upstream } = attempt;
-    if (attempt.failed && this.#repeats(upstream, false)) {
+    if (attempt.faulty && this.#repeats(upstream, false)) {
       this.#host.stats.failed(upstream.name, attempt.target.url);
       this.#try();
       return false;
     }
-    const head = answerHead(raw);
+    const { status } = answered;
+    const head = answerHead(answered);
     const { plan, named } = this.#live as LiveRoute;
     this.#phase = 'answering';
     this.#upstreamMs = this.#host.clock.monotonic() - this.#startedAt;
@@ -190,7 +191,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     return this.#passes(() => {
       const collecting = plan.answers.length === 0 ? [] : collectors(plan.answers, this.#head, status, head);
       if (collecting.length > 0) this.#collected = new CollectedAnswer(status, head, collecting);
-      else this.#stream(status, head, controller);
+      else this.#stream(status, head, attempt);
     });
   }
 
@@ -206,7 +207,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   }
 
   /** Lets an answer run through, its head as the policies leave it. */
-  #stream(status: number, head: AnswerHead, controller: Dispatcher.DispatchController): void {
+  #stream(status: number, head: AnswerHead, attempt: Attempt): void {
     const { plan, named } = this.#live as LiveRoute;
     // Nobody is left to give it to.
     if (this.#gone) return;
@@ -223,7 +224,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
         progress: () => this.#extend(named.spec.idle_ms),
         ending: () => this.#body?.discard(),
       },
-      controller,
+      attempt,
     );
   }
 
@@ -231,7 +232,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     return [...this.#head.answerHeaders, 'via', `1.1 ${this.#host.settings.pseudonym}`];
   }
 
-  data(attempt: Attempt, chunk: Buffer, controller: Dispatcher.DispatchController): void {
+  data(attempt: Attempt, chunk: Buffer): void {
     if (this.over || attempt !== this.#attempt) return;
     this.#answerBytes += chunk.length;
     const collected = this.#collected;
@@ -244,7 +245,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
       this.#held.take(chunk.length);
       if (collected.add(chunk)) return;
       this.#collected = undefined;
-      this.#stream(collected.status, collected.head, controller);
+      this.#stream(collected.status, collected.head, attempt);
       this.#answer?.data(collected.body());
     });
   }
@@ -300,7 +301,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
       const error = new SluiceError('UPSTREAM_TIMEOUT', `upstream ${name} did not answer in time`, { upstream: name });
       this.#host.stats.failed(name, this.#attempt?.target.url ?? '');
       this.#reached = true;
-      this.#attempt?.abort(error, true);
+      this.#attempt?.abort(true);
       this.#fail(error);
     }
   }
@@ -314,7 +315,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
 
   #refuse(error: SluiceError): void {
     if (this.over) return;
-    this.#attempt?.abort(error);
+    this.#attempt?.abort();
     this.#attempt = undefined;
     this.#code = error.code;
     this.#write(error.status, (close) =>
@@ -354,7 +355,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
 
   #cut(): void {
     if (this.over) return;
-    this.#attempt?.abort(new SluiceError('CONNECTION_LOST', 'the answer was cut'));
+    this.#attempt?.abort();
     const res = this.#res;
     this.#end(this.#status);
     if (!this.#gone) res.close();
@@ -370,7 +371,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
       return;
     }
     this.#end(0);
-    attempt?.abort(new SluiceError('CONNECTION_LOST', 'the client went away'));
+    attempt?.abort();
   }
 
   #end(status: number): void {

@@ -7,6 +7,7 @@ import type { BlockList } from 'node:net';
 import { isIP } from 'node:net';
 import { SluiceError } from '#kernel';
 import { contains } from '../upstream/address.ts';
+import type { AnsweredHead } from '../upstream/carried.ts';
 
 const HOP_BY_HOP = [
   'connection',
@@ -51,7 +52,6 @@ const WEBSOCKET = [
 ];
 /** The native side writes its own length, date and connection. */
 const ANSWER_DROPPED = new Set([...HOP_BY_HOP, 'content-length', 'date', 'via']);
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const FORWARDED_MAX = 32;
 
 /** Where a request came from. */
@@ -140,11 +140,13 @@ export function forwardedHeaders(headers: readonly string[], spent: ReadonlySet<
 }
 
 /** The names in `Connection`; undefined when there are none but the usual two. */
-function connectionTokens(headers: readonly string[]): Set<string> | undefined {
+function connectionTokens(headers: readonly (string | Buffer)[]): Set<string> | undefined {
   let found: Set<string> | undefined;
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i] !== 'connection') continue;
-    for (const part of (headers[i + 1] as string).toLowerCase().split(',')) {
+    for (const part of String(headers[i + 1])
+      .toLowerCase()
+      .split(',')) {
       const token = part.trim();
       if (token === '' || token === 'keep-alive' || token === 'close') continue;
       found ??= new Set();
@@ -171,37 +173,13 @@ export interface AnswerHead {
   readonly contentLength: number | undefined;
 }
 
-/** The head of an answer as it may be passed on. @param raw names and values in turn, as received @throws UPSTREAM_ANSWER_INVALID */
-export function answerHead(raw: readonly Buffer[]): AnswerHead {
-  const flat: string[] = [];
-  for (const piece of raw) flat.push(piece.toString('latin1'));
-  for (let i = 0; i < flat.length; i += 2) flat[i] = (flat[i] as string).toLowerCase();
-  const named = connectionTokens(flat);
-  const headers: (string | Buffer)[] = [];
-  let contentLength: number | undefined;
-  for (let i = 0; i < flat.length; i += 2) {
-    const name = flat[i] as string;
-    const value = flat[i + 1] as string;
-    if (!TOKEN.test(name)) throw invalid('a header name that is none');
-    const ascii = checkValue(value);
-    if (name === 'content-length') contentLength = Number(value);
-    if (ANSWER_DROPPED.has(name) || named?.has(name)) continue;
-    headers.push(name, ascii ? value : (raw[i + 1] as Buffer));
+/** The head of an answer as it may be passed on. */
+export function answerHead({ headers, contentLength }: AnsweredHead): AnswerHead {
+  const named = connectionTokens(headers);
+  const kept: (string | Buffer)[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (!ANSWER_DROPPED.has(name) && named?.has(name) !== true) kept.push(name, headers[i + 1] as string | Buffer);
   }
-  return { headers, contentLength };
-}
-
-/** Whether it is all ASCII. @throws UPSTREAM_ANSWER_INVALID on a control character: the native side would write it as it is */
-function checkValue(value: string): boolean {
-  let ascii = true;
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if ((code < 0x20 && code !== 0x09) || code === 0x7f) throw invalid('a control character in a header');
-    if (code > 0x7f) ascii = false;
-  }
-  return ascii;
-}
-
-function invalid(reason: string): SluiceError {
-  return new SluiceError('UPSTREAM_ANSWER_INVALID', `the upstream answered with ${reason}`);
+  return { headers: kept, contentLength };
 }

@@ -195,7 +195,7 @@ export class Listener implements ListenerHost {
     this.#app.close();
     this.watch.close();
     await Promise.all([this.recorder?.close(), this.spans?.close()]);
-    await Promise.all([...this.table.upstreams().values()].map((upstream) => upstream.destroy()));
+    for (const upstream of this.table.upstreams().values()) upstream.destroy();
     await this.#fetch.destroy();
   }
 }

@@ -3,6 +3,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { answerStatus, endHeadOnly } from '#http1';
 import { SluiceError, toProblem } from '#kernel';
 import type { WholeAnswer } from '../policy.ts';
+import { ConnectFailure } from '../upstream/origin.ts';
 
 const RETRY_AFTER_S = '1';
 
@@ -46,20 +47,10 @@ export function writeWhole(
 }
 
 /** No connection came about, so the upstream has seen nothing of the request. */
-const NOT_SENT = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_CLOSED',
-  'UND_ERR_DESTROYED',
-  'ADDRESS_REFUSED',
-]);
+const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ADDRESS_REFUSED']);
 
 export function wasNotSent(error: Error): boolean {
-  return NOT_SENT.has(codeOf(error));
+  return error instanceof ConnectFailure || NOT_SENT.has(codeOf(error));
 }
 
 function codeOf(error: Error): string {
@@ -71,7 +62,7 @@ function codeOf(error: Error): string {
 export function upstreamError(error: Error, upstream: string): SluiceError {
   if (error instanceof SluiceError) return error;
   const code = codeOf(error);
-  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
+  if (code === 'CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
     return new SluiceError(
       'UPSTREAM_TIMEOUT',
       `upstream ${upstream} could not be connected to in time`,
@@ -89,18 +80,6 @@ export function upstreamError(error: Error, upstream: string): SluiceError {
   }
   if (wasNotSent(error)) {
     return new SluiceError('UPSTREAM_UNREACHABLE', `upstream ${upstream} cannot be connected to`, { upstream }, error);
-  }
-  if (
-    error.name === 'HTTPParserError' ||
-    code === 'UND_ERR_HEADERS_OVERFLOW' ||
-    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
-  ) {
-    return new SluiceError(
-      'UPSTREAM_ANSWER_INVALID',
-      `upstream ${upstream} gave no proper answer`,
-      { upstream },
-      error,
-    );
   }
   return new SluiceError('UPSTREAM_UNREACHABLE', `upstream ${upstream} ended the connection`, { upstream }, error);
 }

@@ -6,8 +6,6 @@
  *   copy ─▶ room, a target ─▶ sent ─▶ answer read and dropped ─▶ done
  *     └─▶ skipped               └─▶ failed: no answer in time, too long, or none
  */
-import type { Dispatcher } from 'undici';
-import { SluiceError } from '#kernel';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { hashKey } from './choice.ts';
 import { SHADOW_HEADER } from './headers.ts';
@@ -55,8 +53,8 @@ export class Shadows {
     const headers = head.forwarded();
     headers.push('host', upstream.spec.pass_host ? (head.header('host') ?? target.host) : target.host);
     headers.push(SHADOW_HEADER, '1');
-    const options = { path: head.target(), method: head.method as Dispatcher.HttpMethod, headers, body };
-    copy.begin(new Attempt(copy, upstream, target, this.#host.clock), options);
+    const request = { path: head.target(), method: head.method, headers, body };
+    copy.begin(new Attempt(copy, upstream, target, this.#host.clock), request);
   }
 }
 
@@ -77,9 +75,13 @@ class Shadow implements AttemptOwner, Watched {
     host.watch.add(this);
   }
 
-  begin(attempt: Attempt, options: Parameters<Attempt['begin']>[0]): void {
+  begin(attempt: Attempt, request: Parameters<Attempt['begin']>[0]): void {
     this.#attempt = attempt;
-    attempt.begin(options);
+    try {
+      attempt.begin(request);
+    } catch {
+      this.#end('failed');
+    }
   }
 
   answered(): boolean {
@@ -101,7 +103,7 @@ class Shadow implements AttemptOwner, Watched {
 
   overdue(): void {
     this.#end('failed');
-    this.#attempt?.abort(new SluiceError('UPSTREAM_TIMEOUT', 'a copy was not answered in time'), true);
+    this.#attempt?.abort(true);
   }
 
   #end(outcome: 'sent' | 'failed'): void {

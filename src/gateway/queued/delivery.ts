@@ -3,10 +3,10 @@
  * once. A target that could not be connected to has seen nothing, so another one is asked; while none is well the delivery
  * waits for one, since an upstream that is down as a whole says nothing about this request.
  */
-import type { Dispatcher } from 'undici';
-import { type Clock, SluiceError } from '#kernel';
+import type { Clock } from '#kernel';
 import { Attempt, type AttemptOwner } from '../proxy/attempt.ts';
 import { upstreamError, wasNotSent } from '../proxy/problem.ts';
+import type { AnsweredHead } from '../upstream/carried.ts';
 import type { Target } from '../upstream/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -77,20 +77,24 @@ export class Delivery implements AttemptOwner {
     this.#tried.push(target);
     const attempt = new Attempt(this, upstream, target, this.#clock);
     this.#attempt = attempt;
-    attempt.begin({
-      path,
-      method: method as Dispatcher.HttpMethod,
-      headers: [...headers, 'host', upstream.spec.pass_host && host !== '' ? host : target.host],
-      body: body.length === 0 ? null : body,
-    });
+    const shown = upstream.spec.pass_host && host !== '' ? host : target.host;
+    try {
+      attempt.begin({
+        path,
+        method,
+        headers: [...headers, 'host', shown],
+        body: body.length === 0 ? null : body,
+      });
+    } catch (error) {
+      this.#end((error as Error).message);
+    }
   }
 
-  answered(_attempt: Attempt, status: number, raw: readonly Buffer[]): boolean {
+  answered(_attempt: Attempt, { status, headers }: AnsweredHead): boolean {
     if (this.#over) return false;
     this.#status = status;
-    for (let i = 0; i < raw.length; i += 2) {
-      if (raw[i]?.toString('latin1').toLowerCase() !== 'retry-after') continue;
-      this.#retryAfterMs = retryAfterMs(raw[i + 1]?.toString('latin1') ?? '', this.#clock.now());
+    for (let i = 0; i < headers.length; i += 2) {
+      if (headers[i] === 'retry-after') this.#retryAfterMs = retryAfterMs(String(headers[i + 1]), this.#clock.now());
     }
     return true;
   }
@@ -112,7 +116,7 @@ export class Delivery implements AttemptOwner {
   #overdue(): void {
     if (this.#over) return;
     this.#end(`no answer within ${this.#request.timeoutMs} ms`);
-    this.#attempt?.abort(new SluiceError('UPSTREAM_TIMEOUT', 'the upstream did not answer in time'), true);
+    this.#attempt?.abort(true);
   }
 
   #end(message: string): void {

@@ -3,92 +3,106 @@
  * all are busy a request waits for the first that gets free. Only one that has waited for a while makes a new one, so a
  * quick target is served over a few warm connections and a slow one over as many as it needs.
  *
- *   carry ─▶ a free connection ─▶ undici ─▶ released by whoever carried ─▶ the next that waits, or free
+ *   carry ─▶ a free connection ─▶ free again ─▶ the next that waits, or at rest until it is wanted or too old
  *        └─▶ none: waits; GROW_MS later a new connection, up to `connections_max`
  *
- * How many may wait is bounded by the upstream's `requests_max`. Each request, once begun, calls `release` exactly once.
+ * How many may wait is bounded by the upstream's `requests_max`.
  */
-import type { Client, Dispatcher } from 'undici';
-import { undici } from './undici.ts';
+import type { Carried, CarriedRequest } from './carried.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
+import type { Origin } from './origin.ts';
 
 /** Opened without waiting. */
 const PROMPT = 16;
 /** How long a request waits before it makes a new connection. */
 const GROW_MS = 5;
+/** How long a connection may rest where its server does not say. */
+const REST_MS = 55_000;
+const SWEEP_MS = 5_000;
 const COMPACT_FROM = 1_024;
 
-export type CarriedOptions = Pick<Dispatcher.DispatchOptions, 'path' | 'method' | 'headers' | 'body'>;
-
-/** A request that wants to be carried. */
-export interface Carried extends Dispatcher.DispatchHandler {
-  /** Its exchange is over before a connection got free: it is not sent. */
-  readonly abandoned: boolean;
-}
-
 interface Waiting {
-  readonly options: CarriedOptions;
+  readonly request: CarriedRequest;
   readonly carried: Carried;
   readonly since: number;
 }
 
-export class Connections {
-  readonly #origin: string;
-  readonly #options: Client.Options;
+export class Connections implements ConnectionOwner {
+  readonly #origin: Origin;
   readonly #max: number;
-  readonly #Client = undici().Client;
-  readonly #all: Client[] = [];
+  readonly #all = new Set<Connection>();
   /** The one used last at the end. */
-  readonly #free: Client[] = [];
-  readonly #busy = new Map<Carried, Client>();
+  readonly #free: Connection[] = [];
   #waiting: Waiting[] = [];
   #first = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #growing: NodeJS.Timeout | undefined;
+  #sweeping: NodeJS.Timeout | undefined;
   #retired = false;
   #destroyed = false;
 
-  constructor(origin: string, options: Client.Options, max: number) {
+  constructor(origin: Origin, max: number) {
     this.#origin = origin;
-    this.#options = options;
     this.#max = max;
   }
 
-  carry(options: CarriedOptions, carried: Carried): void {
-    const client = this.#free.pop() ?? (this.#all.length < Math.min(PROMPT, this.#max) ? this.#open() : undefined);
-    if (client !== undefined) {
-      this.#send(client, options, carried);
+  carry(request: CarriedRequest, carried: Carried): void {
+    const connection = this.#rested() ?? (this.#all.size < Math.min(PROMPT, this.#max) ? this.#open() : undefined);
+    if (connection !== undefined) {
+      connection.send(request, carried);
       return;
     }
-    this.#waiting.push({ options, carried, since: performance.now() });
-    if (this.#all.length < this.#max) this.#timer ??= setTimeout(() => this.#grow(), GROW_MS);
+    this.#waiting.push({ request, carried, since: performance.now() });
+    if (this.#all.size < this.#max) this.#growing ??= setTimeout(() => this.#grow(), GROW_MS);
   }
 
-  #send(client: Client, options: CarriedOptions, carried: Carried): void {
-    this.#busy.set(carried, client);
-    client.dispatch(options, carried);
+  /** The free one that rests least, unless its server may be about to close it. */
+  #rested(): Connection | undefined {
+    for (;;) {
+      const connection = this.#free.pop();
+      if (connection === undefined || !this.#tooOld(connection)) return connection;
+      connection.close();
+    }
   }
 
-  #open(): Client {
-    const client = new this.#Client(this.#origin, this.#options);
-    this.#all.push(client);
-    return client;
+  #tooOld({ freeSince, restMs }: Connection): boolean {
+    return performance.now() - freeSince > Math.min(restMs, REST_MS);
   }
 
-  /** A request has come to its end, in whatever way. */
-  release(carried: Carried): void {
-    const client = this.#busy.get(carried);
-    if (client === undefined) return;
-    this.#busy.delete(carried);
+  #open(): Connection {
+    const connection = new Connection(this.#origin, this);
+    this.#all.add(connection);
+    this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
+    return connection;
+  }
+
+  freed(connection: Connection): void {
+    const next = this.#next();
+    if (next !== undefined) connection.send(next.request, next.carried);
+    else if (this.#retired) connection.close();
+    else {
+      connection.freeSince = performance.now();
+      this.#free.push(connection);
+    }
+  }
+
+  lost(connection: Connection): void {
+    this.#all.delete(connection);
+    const at = this.#free.indexOf(connection);
+    if (at >= 0) this.#free.splice(at, 1);
+    if (this.#all.size === 0) this.#rest();
     if (this.#destroyed) return;
     const next = this.#next();
-    if (next !== undefined) this.#send(client, next.options, next.carried);
-    else if (this.#retired) void client.close();
-    else this.#free.push(client);
+    if (next !== undefined) this.#open().send(next.request, next.carried);
   }
 
   #next(): Waiting | undefined {
     for (;;) {
       const next = this.#waiting[this.#first];
-      if (next === undefined) return undefined;
+      if (next === undefined) {
+        this.#waiting.length = 0;
+        this.#first = 0;
+        return undefined;
+      }
       this.#first++;
       if (this.#first >= COMPACT_FROM && this.#first * 2 >= this.#waiting.length) {
         this.#waiting = this.#waiting.slice(this.#first);
@@ -100,28 +114,36 @@ export class Connections {
 
   /** A connection for each that has waited long enough. */
   #grow(): void {
-    this.#timer = undefined;
+    this.#growing = undefined;
     const before = performance.now() - GROW_MS;
-    while (this.#all.length < this.#max && (this.#waiting[this.#first]?.since ?? Number.POSITIVE_INFINITY) <= before) {
+    while (this.#all.size < this.#max && (this.#waiting[this.#first]?.since ?? Number.POSITIVE_INFINITY) <= before) {
       const next = this.#next();
-      if (next !== undefined) this.#send(this.#open(), next.options, next.carried);
+      if (next !== undefined) this.#open().send(next.request, next.carried);
     }
-    if (this.#first < this.#waiting.length && this.#all.length < this.#max) {
-      this.#timer = setTimeout(() => this.#grow(), GROW_MS);
+    if (this.#first < this.#waiting.length && this.#all.size < this.#max) {
+      this.#growing = setTimeout(() => this.#grow(), GROW_MS);
     }
+  }
+
+  #sweep(): void {
+    for (const connection of this.#free.filter((one) => this.#tooOld(one))) connection.close();
+  }
+
+  #rest(): void {
+    clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
   }
 
   /** Takes no more; the connections end with what is under way. */
   retire(): void {
     this.#retired = true;
-    for (const client of this.#free) void client.close();
-    this.#free.length = 0;
+    for (const connection of [...this.#free]) connection.close();
   }
 
-  async destroy(): Promise<void> {
+  destroy(): void {
     this.#destroyed = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#growing);
     this.#waiting.length = 0;
-    await Promise.all(this.#all.map((client) => client.destroy()));
+    for (const connection of [...this.#all]) connection.close();
   }
 }

@@ -2,16 +2,16 @@
  * One server of an upstream: its connections, how busy and how quick it is, and whether it can be relied on. Lives on as
  * long as tables name it with the same way of connecting.
  */
-import type { Client, Pool } from 'undici';
+import type { Pool } from 'undici';
 import type { UpstreamSpec } from '../kinds/upstream-kind.ts';
 import { AddressRule, guardedLookup } from './address.ts';
 import { type Choice, hashText, peakMean } from './balance.ts';
 import { Breaker, HealthRecord } from './breaker.ts';
 import { Connections } from './connections.ts';
+import { Origin } from './origin.ts';
 import { undici } from './undici.ts';
 
 const KEEP_ALIVE_MS = 55_000;
-const HEADER_BYTES_MAX = 32 * 1024;
 
 export class Target implements Choice {
   /** `http://10.0.0.5:8080`. */
@@ -28,15 +28,18 @@ export class Target implements Choice {
   turn = 0;
   weight = 1;
   #measuredAt = 0;
-  readonly #connector: object;
+  readonly #connectMs: number;
+  readonly #lookup: ReturnType<typeof guardedLookup>;
 
   constructor(url: string, spec: UpstreamSpec) {
     const parsed = new URL(url);
     this.url = url;
     this.host = parsed.host;
     this.hash = hashText(url);
-    this.#connector = { timeout: spec.connect_ms, lookup: guardedLookup(new AddressRule(spec.networks)) };
-    this.connections = new Connections(parsed.origin, this.#options(), spec.connections_max);
+    this.#connectMs = spec.connect_ms;
+    this.#lookup = guardedLookup(new AddressRule(spec.networks));
+    const origin = new Origin(parsed, { connectMs: spec.connect_ms, lookup: this.#lookup });
+    this.connections = new Connections(origin, spec.connections_max);
   }
 
   /** Targets of one key reach the same server in the same way. */
@@ -47,20 +50,11 @@ export class Target implements Choice {
   /** A connection of its own, so that a check does not wait behind requests. */
   checker(): Pool {
     const { Pool: NewPool } = undici();
-    return new NewPool(new URL(this.url).origin, { ...this.#options(), connections: 1 });
-  }
-
-  /** Timeouts of answers are the exchange's. */
-  #options(): Client.Options {
-    return {
-      connect: this.#connector,
-      pipelining: 1,
+    return new NewPool(new URL(this.url).origin, {
+      connect: { timeout: this.#connectMs, lookup: this.#lookup },
       keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: HEADER_BYTES_MAX,
-    };
+      connections: 1,
+    });
   }
 
   /** The first bytes of an answer came after so long. */
@@ -74,7 +68,7 @@ export class Target implements Choice {
     this.connections.retire();
   }
 
-  async destroy(): Promise<void> {
-    await this.connections.destroy();
+  destroy(): void {
+    this.connections.destroy();
   }
 }

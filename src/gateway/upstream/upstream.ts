@@ -107,8 +107,8 @@ export class Upstream {
     for (const target of this.targets) target.retire();
   }
 
-  async destroy(): Promise<void> {
+  destroy(): void {
     this.stopChecks();
-    await Promise.all(this.targets.map((target) => target.destroy()));
+    for (const target of this.targets) target.destroy();
   }
 }

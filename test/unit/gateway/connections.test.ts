@@ -1,10 +1,13 @@
 /** Connections to a target: few while it is quick, as many as are needed while it is not, never more than allowed. */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Dispatcher } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '#kit';
-import { type Carried, Connections } from '../../../src/gateway/upstream/connections.ts';
+import { AddressRule, guardedLookup } from '../../../src/gateway/upstream/address.ts';
+import type { Carried } from '../../../src/gateway/upstream/carried.ts';
+import { Connections } from '../../../src/gateway/upstream/connections.ts';
+import { Origin } from '../../../src/gateway/upstream/origin.ts';
+import { writtenRequest } from '../../../src/gateway/upstream/request-text.ts';
 
 /** A server that answers when it is told to. */
 async function target(max: number) {
@@ -17,27 +20,24 @@ async function target(max: number) {
   });
   server.on('connection', () => sockets++);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const connections = new Connections(
-    `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    { pipelining: 1 },
-    max,
-  );
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const lookup = guardedLookup(new AddressRule(['127.0.0.0/8']));
+  const connections = new Connections(new Origin(url, { connectMs: 2_000, lookup }), max);
   let ended = 0;
   const carry = () => {
-    const carried: { abandoned: boolean } & Dispatcher.DispatchHandler = {
-      abandoned: false,
-      onRequestStart: () => undefined,
-      onResponseEnd: () => {
-        ended++;
-        connections.release(carried as Carried);
-      },
-      onResponseError: () => connections.release(carried as Carried),
-    };
-    connections.carry({ path: '/', method: 'GET', headers: [], body: null }, carried as Carried);
+    const carried = {
+      abandoned: false as boolean,
+      begun: () => undefined,
+      answered: () => undefined,
+      data: () => undefined,
+      ended: () => ended++,
+      failed: () => undefined,
+    } satisfies Carried;
+    connections.carry(writtenRequest({ method: 'GET', path: '/', headers: ['host', url.host], body: null }), carried);
     return carried;
   };
-  onTestFinished(async () => {
-    await connections.destroy();
+  onTestFinished(() => {
+    connections.destroy();
     server.closeAllConnections();
     server.close();
   });
