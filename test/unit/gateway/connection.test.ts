@@ -4,90 +4,10 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { createServer as createSecure } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { lacking, tempDir, waitFor } from '#kit';
-import { AddressRule, guardedLookup } from '../../../src/gateway/upstream/address.ts';
-import type { Carried, Flow } from '../../../src/gateway/upstream/carried.ts';
-import { Connection } from '../../../src/gateway/upstream/connection.ts';
-import { ConnectFailure, Origin } from '../../../src/gateway/upstream/origin.ts';
-import { type ComposedRequest, writtenRequest } from '../../../src/gateway/upstream/request-text.ts';
-
-const lookup = guardedLookup(new AddressRule(['127.0.0.0/8']));
-
-const RECEIVED_KEPT = 10_000;
-
-/** What happened to a request. */
-class Sent implements Carried {
-  abandoned = false;
-  flow: Flow | undefined;
-  status = 0;
-  body = '';
-  over = false;
-  error: Error | undefined;
-
-  begun(flow: Flow): void {
-    this.flow = flow;
-  }
-
-  answered({ status }: { status: number }): void {
-    this.status = status;
-  }
-
-  data(chunk: Buffer): void {
-    this.body += chunk.toString('latin1');
-  }
-
-  ended(): void {
-    this.over = true;
-  }
-
-  failed(error: Error): void {
-    this.error = error;
-  }
-}
-
-interface Peer {
-  readonly socket: Socket;
-  received: string;
-}
-
-async function serve(secure?: { cert: Buffer; key: Buffer }) {
-  const peers: Peer[] = [];
-  const take = (socket: Socket) => {
-    const peer: Peer = { socket, received: '' };
-    peers.push(peer);
-    socket
-      .on('error', () => undefined)
-      .on('data', (data) => {
-        peer.received = (peer.received + data.toString('latin1')).slice(-RECEIVED_KEPT);
-      });
-  };
-  const server = secure === undefined ? createServer(take) : createSecure(secure, take);
-  server.on('tlsClientError', () => undefined);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    for (const { socket } of peers) socket.destroy();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { peers, url: new URL(`${secure === undefined ? 'http' : 'https'}://localhost:${port}`) };
-}
-
-function connectTo(url: URL) {
-  const log: string[] = [];
-  const connection = new Connection(new Origin(url, { connectMs: 1_000, lookup }), {
-    freed: () => log.push('freed'),
-    lost: () => log.push('lost'),
-  });
-  onTestFinished(() => connection.close());
-  const send = (parts: Partial<ComposedRequest> = {}) => {
-    const sent = new Sent();
-    connection.send(writtenRequest({ method: 'GET', path: '/', headers: ['host', 'x'], body: null, ...parts }), sent);
-    return sent;
-  };
-  return { connection, log, send };
-}
+import { ConnectFailure } from '../../../src/gateway/upstream/origin.ts';
+import { connectTo, type Peer, type Sent, serve } from './raw-upstream.ts';
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
@@ -319,29 +239,4 @@ describe('a connection', () => {
     }
     expect(log).toEqual(['freed', 'freed']);
   });
-});
-
-test('a request is not written where it could be read as two', () => {
-  const written = (parts: Partial<ComposedRequest>) =>
-    writtenRequest({ method: 'GET', path: '/', headers: [], body: null, ...parts });
-  for (const parts of [
-    { path: '/a b' },
-    { path: '/a\r\nx: y' },
-    { path: 'http://elsewhere/' },
-    { method: 'G\r\nET' },
-    { method: 'CONNECT' },
-    { headers: ['x-a', 'b\r\nx-c: d'] },
-    { headers: ['x-a', 'b\nx'] },
-    { headers: ['x-a', 'b\0'] },
-    // Written as one byte of it, this would be a line feed.
-    { headers: ['x-a', 'b\u010a'] },
-    { path: '/\u010a' },
-    { headers: ['x a', 'b'] },
-    { headers: ['', 'b'] },
-  ]) {
-    expect(() => written(parts), JSON.stringify(parts)).toThrow(expect.objectContaining({ code: 'REQUEST_MALFORMED' }));
-  }
-  expect(written({ method: 'POST' }).head).toContain('content-length: 0\r\n');
-  expect(written({ method: 'POST', body: Buffer.from('abc') }).head).toContain('content-length: 3\r\n');
-  expect(written({}).head).not.toContain('content-length');
 });
