@@ -5,13 +5,23 @@
  */
 import type pg from 'pg';
 import type { Pgoutput } from 'pg-logical-replication';
-import type { Change, ChangePage, ChangesRequest, Json, Row, Stream, Value } from '#connector';
+import {
+  type Change,
+  ChangeDraft,
+  type ChangePage,
+  type ChangesRequest,
+  changesRows,
+  type Json,
+  keyText,
+  SluiceError,
+  type Stream,
+} from '#connector';
 import { findTable, publishedStream, type Table } from './discovery.ts';
 import { coded } from './errors.ts';
 import { changesOf, type Stamp, timestampOf } from './images.ts';
+import { completeChanges } from './missing.ts';
 import { originOf } from './origins.ts';
-import { keyText, type Place, readPlace, type TablePlace } from './place.ts';
-import { lookUpRows } from './reading.ts';
+import { type Place, readPlace, type TablePlace } from './place.ts';
 import { type Relation, relationOf, TypeCatalogue } from './relations.ts';
 import { type Arrival, ReplicationStream } from './replication.ts';
 import { freeSlot, prepareSlot, type Slot } from './slot.ts';
@@ -21,7 +31,8 @@ import { type Chunk, nextTransaction, readChunk, sees } from './snapshot.ts';
 const IDLE_MS = 2_000;
 /** The time for a chunk has not come: looked at again after so long. */
 const CHUNK_MS = 10;
-const PAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** The catalogue is compared with what was told when nothing happens for so long. */
+const WATCH_MS = 4_000;
 const SLOT_IN_USE = '55006';
 
 interface Transaction {
@@ -30,15 +41,6 @@ interface Transaction {
   stamp: Stamp;
   /** Messages of changes so far. */
   changes: number;
-}
-
-/** A page in the making. */
-interface Draft {
-  readonly changes: Change[];
-  readonly streams: Map<string, Stream>;
-  /** Places in `changes` whose missing values have to be found. */
-  readonly partial: number[];
-  bytes: number;
 }
 
 export async function* readChanges(
@@ -67,12 +69,15 @@ class ChangeReader {
   readonly #types: TypeCatalogue;
   readonly #tables: Map<string, TablePlace>;
   readonly #relations = new Map<Pgoutput.MessageRelation, Relation | null>();
-  /** By stream: its fields, as they were told last. */
-  readonly #told = new Map<string, string>();
+  /** Streams as they were told last. */
+  readonly #told = new Map<string, Stream>();
   /** Transactions that were given since the last chunk. */
   readonly #given = new Set<number>();
-  readonly #barrier: bigint;
+  /** Chunks are read when every transaction before this has ended; undefined: not asked for yet. */
+  #barrier: bigint | undefined;
   readonly #first: Stream[];
+  /** Streams whose name another table has now: all records of the old one went with it. */
+  readonly #replaced: readonly string[];
   #lsn: string;
   /** What is done already of the first transaction. */
   #skip: Place['cut'];
@@ -81,6 +86,7 @@ class ChangeReader {
   /** Tables whose snapshot has not ended. */
   #pending: number;
   #marks = 0;
+  #watchedAt = performance.now();
 
   private constructor(
     pool: pg.Pool,
@@ -88,7 +94,7 @@ class ChangeReader {
     slot: Slot,
     place: Place,
     stream: ReplicationStream,
-    barrier: bigint,
+    replaced: readonly string[],
   ) {
     this.#pool = pool;
     this.#request = request;
@@ -97,11 +103,11 @@ class ChangeReader {
     this.#types = new TypeCatalogue(pool);
     this.#tables = new Map(Object.entries(place.tables));
     this.#pending = Object.values(place.tables).filter(({ done }) => !done).length;
-    this.#barrier = barrier;
     this.#lsn = place.lsn;
     this.#skip = place.cut;
+    this.#replaced = replaced;
     this.#first = slot.tables.map(publishedStream);
-    for (const { name, fields } of this.#first) this.#told.set(name, JSON.stringify(fields));
+    for (const stream of this.#first) this.#told.set(stream.name, stream);
   }
 
   static async open(
@@ -113,11 +119,11 @@ class ChangeReader {
     const { state, consumer, streams, snapshot } = request;
     const before = state === undefined || state === null ? undefined : readPlace(state);
     const slot = await prepareSlot(pool, consumer, streams, before);
-    // Of those that have not ended yet, some may not be in the stream and cannot be seen by a chunk either.
-    const barrier = await nextTransaction(pool);
+    const replaced: string[] = [];
     const tables = slot.tables.map(({ stream, oid }): [string, TablePlace] => {
       const known = before?.tables[stream.name];
       if (known?.oid === oid) return [stream.name, known];
+      if (known !== undefined) replaced.push(stream.name);
       return [stream.name, { oid, done: !snapshot, after: null }];
     });
     const place: Place = {
@@ -127,28 +133,33 @@ class ChangeReader {
       tables: Object.fromEntries(tables),
     };
     const stream = await openStream(pool, config, slot, open);
-    return new ChangeReader(pool, request, slot, place, stream, barrier);
+    return new ChangeReader(pool, request, slot, place, stream, replaced);
   }
 
   firstPage(): ChangePage {
-    return { changes: [], state: this.#state(), streams: this.#first };
+    const at = new Date().toISOString();
+    const changes = this.#replaced.map((stream): Change => {
+      return { stream, op: 'truncate', before: null, after: null, at, position: this.#lsn };
+    });
+    return { changes, state: this.#state(), streams: this.#first };
   }
 
   /** Made when it is asked for, which says that the page before it was taken. */
   async nextPage(): Promise<ChangePage> {
     this.#stream.acknowledge(this.#lsn);
-    const draft: Draft = { changes: [], streams: new Map(), partial: [], bytes: 0 };
+    const draft = new ChangeDraft(this.#request.pageRecordsMax);
+    const partial: number[] = [];
     const until = performance.now() + IDLE_MS;
     for (;;) {
       const waits = !(await this.#beginChunk());
-      await this.#drain(draft);
+      await this.#drain(draft, partial);
       const left = until - performance.now();
-      if (draft.changes.length > 0 || draft.streams.size > 0 || left <= 0) break;
+      if (!draft.empty || left <= 0) break;
       await this.#stream.readable(waits ? Math.min(left, CHUNK_MS) : left);
     }
-    await this.#complete(draft);
-    const page = { changes: draft.changes, state: this.#state() };
-    return draft.streams.size === 0 ? page : { ...page, streams: [...draft.streams.values()] };
+    if (draft.empty) await this.#watch(draft);
+    if (partial.length > 0) await completeChanges(this.#pool, draft.changes, partial);
+    return draft.page(this.#state());
   }
 
   close(): Promise<void> {
@@ -169,6 +180,8 @@ class ChangeReader {
     const due = [...this.#tables].find(([, { done }]) => !done);
     if (due === undefined) return true;
     const [name, { oid, after }] = due;
+    // Of transactions under way some may be given already, or not in the stream at all, and not to be seen by a chunk yet.
+    this.#barrier ??= await nextTransaction(this.#pool);
     this.#chunk = await readChunk(this.#pool, {
       name,
       oid,
@@ -182,17 +195,17 @@ class ChangeReader {
     return this.#chunk !== undefined;
   }
 
-  async #drain(draft: Draft): Promise<void> {
-    while (draft.changes.length < this.#request.pageRecordsMax && draft.bytes < PAGE_BYTES_MAX) {
+  async #drain(draft: ChangeDraft, partial: number[]): Promise<void> {
+    while (!draft.full) {
       const arrival = this.#stream.shift();
       if (arrival === undefined) return;
       const { message } = arrival;
       if (message?.tag === 'relation') await this.#relate(message, draft);
-      else this.#handle(arrival, draft);
+      else this.#handle(arrival, draft, partial);
     }
   }
 
-  #handle({ message, lsn, bytes }: Arrival, draft: Draft): void {
+  #handle({ message, lsn, bytes }: Arrival, draft: ChangeDraft, partial: number[]): void {
     switch (message?.tag) {
       case undefined:
         if (this.#transaction === undefined && lsn > this.#lsn) this.#lsn = lsn;
@@ -222,7 +235,8 @@ class ChangeReader {
       case 'update':
       case 'delete':
       case 'truncate':
-        if (this.#isNew()) this.#give(message, bytes, draft);
+        draft.bytes += bytes;
+        if (this.#isNew()) this.#give(message, draft, partial);
     }
   }
 
@@ -235,11 +249,10 @@ class ChangeReader {
 
   #give(
     message: Pgoutput.MessageInsert | Pgoutput.MessageUpdate | Pgoutput.MessageDelete | Pgoutput.MessageTruncate,
-    bytes: number,
-    draft: Draft,
+    draft: ChangeDraft,
+    partial: number[],
   ): void {
     const { stamp, xid } = this.#transaction as Transaction;
-    draft.bytes += bytes;
     if (this.#pending > 0) this.#given.add(xid);
     if (message.tag === 'truncate') {
       for (const one of message.relations) {
@@ -260,7 +273,7 @@ class ChangeReader {
       }
       // What the reader does not have cannot stay as it is.
       const fresh = change.op === 'insert' || this.#tables.get(name)?.done !== true;
-      if (change.unchanged !== undefined && fresh) draft.partial.push(draft.changes.length);
+      if (change.unchanged !== undefined && fresh) partial.push(draft.changes.length);
       draft.changes.push(change);
     }
   }
@@ -270,61 +283,69 @@ class ChangeReader {
     return this.#chunk?.stream.name === name && !sees(this.#chunk.moment, xid);
   }
 
-  #endChunk({ stream, rows, at, last, final }: Chunk, draft: Draft): void {
+  #endChunk({ stream, table, rows, at, last, final }: Chunk, draft: ChangeDraft): void {
     const { oid, after } = this.#tables.get(stream.name) as TablePlace;
-    this.#tell(stream, draft);
+    this.#chunk = undefined;
+    if (this.#tell(stream, table, draft)) return;
     const position = this.#transaction?.commit ?? this.#lsn;
     for (const row of rows.values()) {
       draft.changes.push({ stream: stream.name, op: 'read', before: null, after: row, at, position });
     }
     this.#tables.set(stream.name, { oid, done: final, after: last ?? after });
     if (final) this.#pending--;
-    this.#chunk = undefined;
   }
 
-  async #relate(message: Pgoutput.MessageRelation, draft: Draft): Promise<void> {
+  async #relate(message: Pgoutput.MessageRelation, draft: ChangeDraft): Promise<void> {
     const name = `${message.schema}.${message.name}`;
-    if (!this.#tables.has(name)) {
+    const place = this.#tables.get(name);
+    if (place === undefined) {
+      const known = [...this.#tables].find(([, { oid }]) => oid === String(message.relationOid >>> 0));
+      if (known !== undefined) throw streamGone(known[0], `it is called ${name} now`);
       this.#relations.set(message, null);
       return;
     }
-    const table: Table = await findTable(this.#pool, name);
+    // Of a table that had the name before.
+    if (place.oid !== String(message.relationOid >>> 0)) {
+      this.#relations.set(message, null);
+      return;
+    }
+    const table = await findTable(this.#pool, name);
     const relation = await relationOf(message, table, this.#types);
     this.#relations.set(message, relation);
-    this.#tell(relation.stream, draft);
+    this.#tell(relation.stream, table, draft);
   }
 
-  #tell(stream: Stream, draft: Draft): void {
-    const fields = JSON.stringify(stream.fields);
-    if (this.#told.get(stream.name) === fields) return;
-    this.#told.set(stream.name, fields);
-    draft.streams.set(stream.name, stream);
+  /** Tells the form of a stream where it is new. True: its rows have to be read again for it. */
+  #tell(stream: Stream, { optional }: Table, draft: ChangeDraft): boolean {
+    const { name } = stream;
+    const told = this.#told.get(name);
+    if (told !== undefined && JSON.stringify(told.fields) === JSON.stringify(stream.fields)) return false;
+    this.#told.set(name, stream);
+    draft.streams.set(name, stream);
+    if (!this.#request.snapshot || told === undefined || !changesRows(told, stream, optional)) return false;
+    const { oid, done } = this.#tables.get(name) as TablePlace;
+    if (done) this.#pending++;
+    this.#barrier = undefined;
+    this.#tables.set(name, { oid, done: false, after: null });
+    if (this.#chunk?.stream.name === name) this.#chunk = undefined;
+    return true;
   }
 
-  /** Finds values that were not sent. A row that is gone meanwhile is left out: what took it away is still to come. */
-  async #complete({ changes, partial }: Draft): Promise<void> {
-    const byStream = new Map<string, number[]>();
-    for (const at of partial) {
-      const name = changes[at]?.stream as string;
-      byStream.set(name, [...(byStream.get(name) ?? []), at]);
-    }
-    const gone = new Set<number>();
-    for (const [name, places] of byStream) {
+  /** A table may get another form without a change that tells it, and another table its name. */
+  async #watch(draft: ChangeDraft): Promise<void> {
+    if (this.#transaction !== undefined || performance.now() - this.#watchedAt < WATCH_MS) return;
+    this.#watchedAt = performance.now();
+    for (const [name, { oid }] of this.#tables) {
       const table = await findTable(this.#pool, name);
-      const keys = places.map((at) => changes[at]?.after as Row);
-      const found = await lookUpRows(this.#pool, table, table.stream.primaryKey, keys);
-      for (const [i, at] of places.entries()) {
-        const { unchanged = [], ...change } = changes[at] as Change;
-        const row = found[i];
-        if (row === null || row === undefined) gone.add(at);
-        else {
-          const values = unchanged.map((field): [string, Value] => [field, row[field] ?? null]);
-          changes[at] = { ...change, after: { ...change.after, ...Object.fromEntries(values) } };
-        }
-      }
+      if (table.oid !== oid) throw streamGone(name, 'another table has its name');
+      this.#tell(publishedStream(table), table, draft);
     }
-    for (const at of [...gone].sort((a, b) => b - a)) changes.splice(at, 1);
   }
+}
+
+/** Opened again, a reader finds the other table, or that there is none. */
+function streamGone(name: string, why: string): SluiceError {
+  return new SluiceError('ENDPOINT_UNREACHABLE', `the table ${name} is not the one it was: ${why}`);
 }
 
 /** A slot that a lost reader still holds is waited for. */

@@ -1,7 +1,6 @@
 /** Messages of the stream of changes as changes of the contract: images before and after, and what was not sent. Used by `changes`. */
 import type { Pgoutput } from 'pg-logical-replication';
-import type { Change, Field, Row, Value } from '#connector';
-import { keyText } from './place.ts';
+import { type Change, type Field, keyText, type Row, type Value } from '#connector';
 import type { Relation } from './relations.ts';
 import { fromText } from './types.ts';
 

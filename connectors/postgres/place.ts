@@ -4,7 +4,7 @@
  *
  * Places in the log (LSN) are written here with leading zeros, so that texts compare as places do.
  */
-import { type Json, type Row, SluiceError, type Stream, toJson } from '#connector';
+import { type Json, SluiceError } from '#connector';
 
 const LSN = /^[0-9A-F]{8}\/[0-9A-F]{8}$/;
 const HALF_BITS = 32n;
@@ -55,20 +55,4 @@ export function lsnOf(high: number, low: number): string {
 export function lsnNumber(lsn: string): bigint {
   const [high, low] = lsn.split('/');
   return (BigInt(`0x${high}`) << HALF_BITS) | BigInt(`0x${low}`);
-}
-
-/** The key of a row, as it is kept in a state. */
-export function keyJson(row: Row, stream: Stream): Json {
-  const key = Object.fromEntries(stream.primaryKey.map((name) => [name, row[name] ?? null]));
-  return toJson(key, stream) as Json;
-}
-
-/** The key of a row as one text, to tell rows apart. */
-export function keyText(row: Row, names: readonly string[]): string {
-  let text = '';
-  for (const name of names) {
-    const value = row[name];
-    text += `${value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value)}\0`;
-  }
-  return text;
 }

@@ -7,12 +7,9 @@
  */
 import pg from 'pg';
 import { type Pgoutput, PgoutputPlugin } from 'pg-logical-replication';
-import { SluiceError } from '#connector';
+import { Arrivals, SluiceError } from '#connector';
 import { lsnNumber, lsnOf } from './place.ts';
 
-/** Of messages that wait to be taken: beyond the first the connection is paused, below the second it goes on. */
-const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
-const QUEUE_BYTES_RESUME = 1024 * 1024;
 /** The server is told where we are, and asked where it is. */
 const STATUS_MS = 2_000;
 /** Silence after which the connection is given up, though we ask. */
@@ -45,14 +42,9 @@ export class ReplicationStream {
   readonly #connection: CopyConnection;
   readonly #plugin: PgoutputPlugin;
   readonly #open: Set<ReplicationStream>;
-  #queue: Arrival[] = [];
-  #head = 0;
-  #queuedBytes = 0;
-  #paused = false;
+  readonly #arrivals: Arrivals<Arrival>;
   #done: string;
   #heardAt = performance.now();
-  #failure: unknown;
-  #wake: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(client: pg.Client, plugin: PgoutputPlugin, from: string, open: Set<ReplicationStream>) {
@@ -61,6 +53,13 @@ export class ReplicationStream {
     this.#plugin = plugin;
     this.#done = from;
     this.#open = open;
+    this.#arrivals = new Arrivals({
+      pause: () => this.#connection.stream.pause(),
+      resume: () => {
+        this.#heardAt = performance.now();
+        this.#connection.stream.resume();
+      },
+    });
   }
 
   /**
@@ -103,34 +102,12 @@ export class ReplicationStream {
 
   /** The next arrival; undefined when there is none yet. */
   shift(): Arrival | undefined {
-    const arrival = this.#queue[this.#head];
-    if (arrival === undefined) return undefined;
-    this.#head++;
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-    }
-    this.#queuedBytes -= arrival.bytes;
-    if (this.#paused && this.#queuedBytes < QUEUE_BYTES_RESUME) {
-      this.#paused = false;
-      this.#heardAt = performance.now();
-      this.#connection.stream.resume();
-    }
-    return arrival;
+    return this.#arrivals.shift();
   }
 
   /** Resolves when something has arrived, and at the latest after so long. @throws what ended the stream */
-  async readable(ms: number): Promise<void> {
-    if (this.#head < this.#queue.length) return;
-    if (this.#failure !== undefined) throw this.#failure;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      timer = setTimeout(resolve, ms);
-    });
-    clearTimeout(timer);
-    this.#wake = undefined;
-    if (this.#head === this.#queue.length && this.#failure !== undefined) throw this.#failure;
+  readable(ms: number): Promise<void> {
+    return this.#arrivals.readable(ms);
   }
 
   /** The server need not keep what is before this place. */
@@ -146,20 +123,19 @@ export class ReplicationStream {
     this.#fail(new SluiceError('SHUTTING_DOWN', 'the reader of changes was closed'));
     const { stream } = this.#connection;
     const late = setTimeout(() => stream.destroy(), CLOSE_MS);
-    if (this.#paused) stream.resume();
-    this.#paused = false;
+    if (this.#arrivals.paused) stream.resume();
     await this.#client.end().catch(() => undefined);
     clearTimeout(late);
   }
 
   #take(chunk: Buffer): void {
     this.#heardAt = performance.now();
-    if (this.#failure !== undefined) return;
+    if (this.#arrivals.failed) return;
     const lsn = lsnOf(chunk.readUInt32BE(1), chunk.readUInt32BE(5));
     if (chunk[0] === XLOG_DATA) {
-      this.#push({ message: this.#parse(chunk.subarray(HEADER_BYTES)), lsn, bytes: chunk.length });
+      this.#arrivals.push({ message: this.#parse(chunk.subarray(HEADER_BYTES)), lsn, bytes: chunk.length });
     } else if (chunk[0] === KEEPALIVE) {
-      this.#push({ message: null, lsn, bytes: 0 });
+      this.#arrivals.push({ message: null, lsn, bytes: 0 });
       if (chunk[17] === 1) this.#status(false);
     }
   }
@@ -172,19 +148,9 @@ export class ReplicationStream {
     return message;
   }
 
-  #push(arrival: Arrival): void {
-    this.#queue.push(arrival);
-    this.#queuedBytes += arrival.bytes;
-    if (!this.#paused && this.#queuedBytes > QUEUE_BYTES_MAX) {
-      this.#paused = true;
-      this.#connection.stream.pause();
-    }
-    this.#wake?.();
-  }
-
   #status(ask: boolean): void {
-    if (this.#failure !== undefined) return;
-    if (ask && !this.#paused && performance.now() - this.#heardAt > SILENCE_MS) {
+    if (this.#arrivals.failed) return;
+    if (ask && !this.#arrivals.paused && performance.now() - this.#heardAt > SILENCE_MS) {
       this.#fail(new SluiceError('ENDPOINT_UNREACHABLE', `the server was silent for ${SILENCE_MS} ms`));
       return;
     }
@@ -198,7 +164,6 @@ export class ReplicationStream {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error;
-    this.#wake?.();
+    this.#arrivals.fail(error);
   }
 }

@@ -8,9 +8,8 @@
  * can be seen. One that was given already and cannot be seen yet makes the chunk wait. Used by `changes`.
  */
 import type pg from 'pg';
-import { fromJson, type Json, type Row, type Stream } from '#connector';
+import { fromJson, type Json, keyJson, keyText, type Row, type Stream } from '#connector';
 import { findTable, publishedStream, type Table } from './discovery.ts';
-import { keyJson, keyText } from './place.ts';
 import { selectRows } from './reading.ts';
 
 const XID_HALF = 2n ** 31n;
