@@ -5,6 +5,8 @@
 import { createPool } from 'mysql2';
 import { z } from 'zod';
 import { type Connection, coding, defineConnector } from '#connector';
+import type { BinlogStream } from './binlog.ts';
+import { readChanges } from './changes.ts';
 import { discoverTables } from './discovery.ts';
 import { coded } from './errors.ts';
 import { lookUpRows, readTable } from './reading.ts';
@@ -21,7 +23,7 @@ export default defineConnector({
     'Tables and views of a MariaDB or MySQL database: exact types, keyset paging, insert, update, upsert, delete.',
   types: ['database'],
   proof: 'server',
-  can: ['full', 'incremental', 'lookup', 'insert', 'update', 'upsert', 'delete'],
+  can: ['full', 'incremental', 'changes', 'lookup', 'insert', 'update', 'upsert', 'delete'],
   spec: z.strictObject({
     host: z.string().min(1).default('localhost').describe('Name or address'),
     port: z.int().min(1).max(65_535).default(3306).describe('TCP port'),
@@ -32,13 +34,16 @@ export default defineConnector({
   }),
   open: async (config): Promise<Connection> => {
     const { tls, password = '', ...login } = config;
-    const pool = createPool({
+    const client = {
       ...login,
       password,
       ...(tls === 'off' ? {} : { ssl: { rejectUnauthorized: tls === 'verified' } }),
       charset: 'utf8mb4',
-      connectionLimit: CONNECTIONS_MAX,
       connectTimeout: CONNECT_MS,
+    };
+    const pool = createPool({
+      ...client,
+      connectionLimit: CONNECTIONS_MAX,
       rowsAsArray: true,
       // Bytes as they came: what they are is decided by the column, not by the protocol.
       typeCast: (field) => field.buffer(),
@@ -46,6 +51,7 @@ export default defineConnector({
     // Sent ahead of everything else; when it fails, so does what follows on this connection.
     pool.on('connection', (connection) => connection.query(SESSION, () => undefined));
     const database = pool.promise();
+    const streams = new Set<BinlogStream>();
     const named = coding(coded);
     return {
       check: async () => {
@@ -53,9 +59,13 @@ export default defineConnector({
       },
       discover: async () => (await named(discoverTables(database, null))).map(({ stream }) => stream),
       read: (request) => readTable(database, request),
+      changes: (request) => readChanges(database, client, request, streams),
       lookup: (stream, fields, keys) => named(lookUpRows(database, stream, fields, keys)),
       write: (request, records) => named(writeTable(database, request, records)),
-      close: () => database.end(),
+      close: async () => {
+        await Promise.all([...streams].map((stream) => stream.close()));
+        await database.end();
+      },
     };
   },
 });

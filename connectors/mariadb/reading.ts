@@ -14,7 +14,7 @@ import {
   type Stream,
   type Value,
 } from '#connector';
-import { findTable, quote } from './discovery.ts';
+import { type Database, findTable, quote, type Table } from './discovery.ts';
 import { coded } from './errors.ts';
 import { fromBytes, literal } from './types.ts';
 
@@ -33,17 +33,27 @@ export async function* readTable(database: Pool, request: ReadRequest): AsyncGen
 }
 
 async function page(database: Pool, name: string, query: KeysetQuery): Promise<Row[]> {
-  const { order, after, skipNull, offset, limit } = query;
-  const { stream, selected } = await findTable(database, name);
+  const table = await findTable(database, name);
+  return selectRows(database, table, table.stream.fields, query);
+}
+
+/** The rows of one page, with these of the table's fields. */
+export async function selectRows(
+  database: Database,
+  { stream, selected }: Table,
+  fields: readonly Field[],
+  { order, after, skipNull, offset, limit }: KeysetQuery,
+): Promise<Row[]> {
+  const columns = fields.map((field) => selected[stream.fields.findIndex(({ name }) => name === field.name)]);
   let where = '';
   if (after !== undefined) where = `WHERE ${behind(stream, order, after)}`;
   else if (skipNull) where = `WHERE ${quote(order[0] as string)} IS NOT NULL`;
   // Without a key all columns together are the order; equal rows are alike.
-  const sorted = `ORDER BY ${order.length === 0 ? selected.join(', ') : order.map(quote).join(', ')}`;
+  const sorted = `ORDER BY ${order.length === 0 ? columns.join(', ') : order.map(quote).join(', ')}`;
   const from = order.length === 0 ? `OFFSET ${offset}` : '';
-  const sql = `SELECT ${selected.join(', ')} FROM ${quote(name)} ${where} ${sorted} LIMIT ${limit} ${from}`;
+  const sql = `SELECT ${columns.join(', ')} FROM ${quote(stream.name)} ${where} ${sorted} LIMIT ${limit} ${from}`;
   const [rows] = await database.query<RowDataPacket[]>(sql);
-  return (rows as unknown as Cells[]).map((cells) => rowOf(stream.fields, cells));
+  return (rows as unknown as Cells[]).map((cells) => rowOf(fields, cells));
 }
 
 /**

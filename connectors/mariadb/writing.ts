@@ -14,6 +14,7 @@ import {
 } from '#connector';
 import { findTable, quote } from './discovery.ts';
 import { rejection } from './errors.ts';
+import { setOrigin } from './origins.ts';
 import { literal } from './types.ts';
 
 export async function writeTable(
@@ -21,7 +22,7 @@ export async function writeTable(
   request: WriteRequest,
   records: readonly Row[],
 ): Promise<WriteResult[]> {
-  const { mode, stream: name } = request;
+  const { mode, stream: name, origin } = request;
   const { stream } = await findTable(database, name);
   const keys = request.keys.length > 0 ? request.keys : stream.primaryKey;
   if (keys.length === 0 && mode !== 'insert') {
@@ -30,7 +31,7 @@ export async function writeTable(
   return writeBatches(records, {
     run: async (fields, batch) => {
       const statements = statementsFor(stream, mode, keys, fields, batch);
-      await inTransaction(database, async (connection) => {
+      await inTransaction(database, origin, async (connection) => {
         for (const sql of statements) {
           const [{ affectedRows }] = await connection.query<ResultSetHeader>(sql);
           if (mode === 'update' && affectedRows === 0) throw noSuchRecord();
@@ -41,19 +42,28 @@ export async function writeTable(
   });
 }
 
-async function inTransaction(database: Pool, work: (connection: PoolConnection) => Promise<void>): Promise<void> {
+async function inTransaction(
+  database: Pool,
+  origin: string | undefined,
+  work: (connection: PoolConnection) => Promise<void>,
+): Promise<void> {
   const connection = await database.getConnection();
   try {
+    if (origin !== undefined) await setOrigin(connection, origin);
     await connection.beginTransaction();
     await work(connection);
     await connection.commit();
+    if (origin !== undefined) await setOrigin(connection, undefined);
     connection.release();
   } catch (error) {
-    // A connection that cannot even roll back is not used again.
-    await connection.rollback().then(
-      () => connection.release(),
-      () => connection.destroy(),
-    );
+    // A connection that cannot even roll back, or writes as somebody, is not used again.
+    if (origin !== undefined) connection.destroy();
+    else {
+      await connection.rollback().then(
+        () => connection.release(),
+        () => connection.destroy(),
+      );
+    }
     throw error;
   }
 }

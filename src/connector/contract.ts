@@ -104,6 +104,8 @@ export interface ChangesRequest {
   readonly pageRecordsMax: number;
   /** Names this reader in the system, where it keeps a place for one (a replication slot). Dots and dashes may be in it. */
   readonly consumer: string;
+  /** Writers to be told in `Change.origin`, where the system carries a number made of a name; others carry any name. */
+  readonly origins?: readonly string[];
 }
 
 /**

@@ -2,7 +2,15 @@
 import { createPool, type Pool } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Row } from '#connector';
-import { connectorSuite, lackingServer, type PrivateServer, startMariadb, type Table, waitFor } from '#kit';
+import {
+  type ChangingTable,
+  changesSuite,
+  connectorSuite,
+  lackingServer,
+  type PrivateServer,
+  startMariadb,
+  waitFor,
+} from '#kit';
 import mariadb from '../../../connectors/mariadb/index.ts';
 
 describe.skipIf(lackingServer('mariadbd'))('on a real server', () => {
@@ -23,7 +31,7 @@ describe.skipIf(lackingServer('mariadbd'))('on a real server', () => {
   });
   afterAll(() => admin.end());
 
-  async function createTable(): Promise<Table> {
+  async function createTable(): Promise<ChangingTable> {
     const name = `odd \`${++tables}`;
     const quoted = `\`odd \`\`${tables}\``;
     await admin.query(`CREATE TABLE ${quoted} (id bigint, part varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
@@ -82,12 +90,25 @@ describe.skipIf(lackingServer('mariadbd'))('on a real server', () => {
           raw: new Uint8Array(),
           long_text: 'x\u0000\n\t\u001a'.repeat(1000),
         }),
+        edge(7n, { clock: '-01:00:00.000000', y: 0, mood: null }),
+        edge(8n, { clock: '-00:00:01.500000' }),
         edge(6n, { part: "'; DROP TABLE x; --", ratio: 1.7976931348623157e308 }),
       ],
       poison: edge(10n, { span: 'longer than five' }),
       addColumn: async () => {
         await admin.query(`ALTER TABLE ${quoted} ADD COLUMN extra text`);
         return 'extra';
+      },
+      rekey: async (from, to) => {
+        const values = [to['id'], to['part'], from['id'], from['part']];
+        await admin.query(`UPDATE ${quoted} SET id = ?, part = ? WHERE id = ? AND part = ?`, values);
+      },
+      clear: async () => {
+        await admin.query(`TRUNCATE TABLE ${quoted}`);
+      },
+      fill: async (from, to) => {
+        const numbers = `seq_${from}_to_${to - 1}`;
+        await admin.query(`INSERT INTO ${quoted} (id, part, at) SELECT seq, 'many', now() FROM ${numbers}`);
       },
     };
   }
@@ -103,6 +124,8 @@ describe.skipIf(lackingServer('mariadbd'))('on a real server', () => {
     },
     create: createTable,
   }));
+
+  changesSuite(mariadb, () => ({ config: config(), create: createTable }));
 
   test('an upsert never changes the row of another key', async () => {
     await admin.query('CREATE TABLE people (id int PRIMARY KEY, mail varchar(50) UNIQUE, name text)');

@@ -46,6 +46,7 @@ export function changesSuite(connector: Connector, place: () => ChangingPlace): 
       snapshot,
       pageRecordsMax: 7,
       consumer,
+      origins: ['job.a: b', 'other'],
       ...(state === undefined ? {} : { state }),
     });
     const all = () => readAll(connection, { stream: table.stream, mode: 'full', pageRecordsMax: 100 });
@@ -148,7 +149,7 @@ export function changesSuite(connector: Connector, place: () => ChangingPlace): 
           const page = await follow(reader, () => true);
           seen.push(...page.changes.map(({ op, before, after }) => `${op} ${keyOf(table, after ?? before)}`));
           state = page.state;
-          done = seen.at(-1) === `delete ${keyOf(table, table.row(39))}`;
+          done = seen.filter((one) => one.startsWith('delete')).length >= rows.length;
         }
         void reader.next().catch(() => undefined);
         await connection.close();
@@ -238,7 +239,7 @@ export function changesSuite(connector: Connector, place: () => ChangingPlace): 
       await expect(following(connection, { ...request(), streams: ['no.such'] }).next()).rejects.toMatchObject({
         code: 'ENDPOINT_STREAM_UNKNOWN',
       });
-      for (const state of [{}, 'x', { lsn: "'; DROP" }, { gtid: "'" }]) {
+      for (const state of [{}, 'x', { lsn: "'; DROP" }, { gtids: "'" }]) {
         await expect(following(connection, request(state)).next()).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
       }
       await end();

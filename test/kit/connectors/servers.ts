@@ -41,7 +41,12 @@ export async function startMariadb(more: readonly string[] = []): Promise<Privat
     input: input.join('\n'),
   });
   const light = ['--bind-address=127.0.0.1', '--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0'];
-  const binlog = [`--log-bin=${join(folder, 'binlog')}`, '--server-id=1', '--binlog-format=ROW'];
+  const binlog = [
+    `--log-bin=${join(folder, 'binlog')}`,
+    '--server-id=1',
+    '--binlog-format=ROW',
+    '--binlog-row-metadata=FULL',
+  ];
   return startPrivate(folder, port, command, [...common, ...light, ...binlog, ...more]);
 }
 
