@@ -19,6 +19,7 @@ export { fileSuite } from './connectors/file-suite.ts';
 export { lackingServer, type PrivateServer } from './connectors/private-server.ts';
 export { startMariadb, startPostgres, startRedis } from './connectors/servers.ts';
 export { connectorSuite, type Place, type Table } from './connectors/suite.ts';
+export { type RandomTable, randomTable } from './connectors/workload.ts';
 export { hasCommand, hasRoot, lacking } from './needs.ts';
 export { freePort, tempDir } from './place.ts';
 export { type CliResult, type Exit, runCli } from './process.ts';

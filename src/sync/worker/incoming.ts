@@ -73,7 +73,7 @@ export function rejection(
   code: string,
   message: string,
 ): RejectedRecord {
-  const own = (at: number, length: number) => (length < 0 ? null : bytes.slice(at, at + length));
+  const own = (at: number, length: number) => (length < 0 ? null : new Uint8Array(bytes.subarray(at, at + length)));
   return {
     offset,
     key: own(keyAt, keyLength),

@@ -121,14 +121,13 @@ export class Source {
     if (changes === undefined) {
       throw new SluiceError('ENDPOINT_UNSUPPORTED', 'the connector cannot tell what changes');
     }
-    for await (const page of changes) yield await this.#encodeChanges(page);
+    for await (const page of changes) yield this.#encodeChanges(page);
   }
 
-  async #encodeChanges({ changes, state, streams }: ChangePage): Promise<SourcePage> {
+  #encodeChanges({ changes, state, streams }: ChangePage): SourcePage {
     if (streams !== undefined) this.#describe(streams);
-    const completed = await this.#completed(changes);
     let newestAt = 0;
-    for (const change of completed) {
+    for (const change of changes) {
       const at = Date.parse(change.at);
       if (at > newestAt) newestAt = at;
       const { keys } = this.#find(change.stream);
@@ -141,30 +140,6 @@ export class Source {
     }
     const position = changes.at(-1)?.position ?? null;
     return { ...this.#taken(changes.length, newestAt, position), state };
-  }
-
-  /** New records of which something was not sent (their key changed) are looked up: the target has nothing to keep. */
-  async #completed(changes: readonly Change[]): Promise<readonly Change[]> {
-    const lacking = changes.filter(({ op, unchanged }) => op === 'insert' && unchanged !== undefined);
-    if (lacking.length === 0 || this.#connection.lookup === undefined) return changes;
-    const whole = new Map<Change, Change>();
-    for (const name of new Set(lacking.map(({ stream }) => stream))) {
-      const { keys } = this.#find(name);
-      const own = lacking.filter(({ stream }) => stream === name);
-      const rows = await this.#connection.lookup(
-        name,
-        keys,
-        own.map(({ after }) => Object.fromEntries(keys.map((key) => [key, after?.[key] ?? null]))),
-      );
-      own.forEach((change, i) => {
-        const row = rows[i];
-        if (row === null || row === undefined) return;
-        const { unchanged = [], ...rest } = change;
-        const after = { ...change.after, ...Object.fromEntries(unchanged.map((field) => [field, row[field] ?? null])) };
-        whole.set(change, { ...rest, after });
-      });
-    }
-    return changes.map((change) => whole.get(change) ?? change);
   }
 
   #add(key: string | null, record: ChangeRecord, timestamp: number): void {

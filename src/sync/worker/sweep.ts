@@ -55,7 +55,7 @@ async function gather(
 ): Promise<void> {
   for (const extent of extents) {
     for (const { bytes } of target.reader.chunks(extent, CHUNK_BYTES)) {
-      for (const origin of origins(bytes.slice(), extent.from)) {
+      for (const origin of origins(new Uint8Array(bytes), extent.from)) {
         const change = decodeStored(origin);
         if (change.stream !== name || change.run !== run || change.after === undefined) continue;
         const key = await stream.keyOf(change.after);

@@ -67,7 +67,7 @@ export class Target {
     let truncate: string | null = null;
     scan: for (const { bytes } of this.reader.chunks(extent, CHUNK_BYTES)) {
       // The view is gone with the next step, and what it holds is needed until it is written.
-      for (const origin of origins(bytes.slice(), from)) {
+      for (const origin of origins(new Uint8Array(bytes), from)) {
         try {
           const change = this.#decode(origin);
           const route = this.#routes.get(change.stream);

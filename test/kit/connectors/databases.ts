@@ -38,7 +38,8 @@ export async function postgresDatabase(): Promise<Database> {
 }
 
 export async function mariadbDatabase(): Promise<Database> {
-  const server = await startMariadb();
+  // What was committed outlives a kill of the process.
+  const server = await startMariadb(['--innodb-flush-log-at-trx-commit=2']);
   const { host, port, user, password } = server;
   const sql = async (text: string): Promise<SqlRow[]> => {
     const connection = await createConnection({

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterwards } from '../cleanup.ts';
 import { hasRoot } from '../needs.ts';
 import { freePort, tempDir } from '../place.ts';
+import { killWithChildren } from './children.ts';
 
 const NOBODY = 65_534;
 const POSTGRES = '/usr/lib/postgresql';
@@ -66,7 +67,7 @@ export function startPrivate(
     });
   };
   const kill = () => {
-    child?.kill('SIGKILL');
+    killWithChildren(child?.pid);
     return ended;
   };
   start();
