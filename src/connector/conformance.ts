@@ -101,14 +101,21 @@ export function checkConnection(connection: unknown, { name, can }: Connector): 
   return connection as Connection;
 }
 
-/** Dotted paths of the fields that are marked secret. */
+/** Dotted paths of the fields that are marked secret, in any form the configuration may have. */
 export function secretPaths(schema: unknown, path = ''): string[] {
   if (typeof schema !== 'object' || schema === null) return [];
-  const { secret, properties } = schema as { secret?: unknown; properties?: Record<string, unknown> };
+  const { secret, properties, anyOf, oneOf } = schema as {
+    secret?: unknown;
+    properties?: Record<string, unknown>;
+    anyOf?: readonly unknown[];
+    oneOf?: readonly unknown[];
+  };
   if (secret === true) return [path];
-  return Object.entries(properties ?? {}).flatMap(([name, inner]) =>
+  const below = Object.entries(properties ?? {}).flatMap(([name, inner]) =>
     secretPaths(inner, path === '' ? name : `${path}.${name}`),
   );
+  const forms = [...(anyOf ?? []), ...(oneOf ?? [])].flatMap((form) => secretPaths(form, path));
+  return [...new Set([...below, ...forms])];
 }
 
 function invalid(name: string, message: string): SluiceError {

@@ -37,6 +37,34 @@ export type { EndpointSpec, EndpointStatus } from './endpoint.ts';
 export { Endpoints, type EndpointsOptions } from './endpoints.ts';
 export { fileConnection } from './files/connection.ts';
 export { type FileStore, fileSettings, isFileName, type StoredFile } from './files/store.ts';
+export type { Auth, OwnJwt } from './http/auth.ts';
+export type { Budget } from './http/budget.ts';
+export { defineHttpConnector } from './http/connector.ts';
+export type {
+  Answer,
+  Ask,
+  Fields,
+  HttpBatch,
+  HttpRead,
+  HttpRequest,
+  HttpStream,
+  HttpSystem,
+  HttpWrite,
+  Incremental,
+  JsonObject,
+  Outgoing,
+  Paging,
+  Partitions,
+  ReadScope,
+  Settings,
+  WebhookChange,
+} from './http/declaration.ts';
+export { verifiedBy } from './http/declared-webhooks.ts';
+export type { ErrorRule } from './http/error-rules.ts';
+export { at, pick, withAt } from './http/paths.ts';
+export { fieldsIn } from './http/sample.ts';
+export { address, httpSettings, secretText } from './http/settings.ts';
+export { type Signature, verifyDelivery } from './http/signatures.ts';
 export { type HttpAnswer, type HttpCall, HttpCalls, statusError } from './http-calls.ts';
 export { fromJson, toJson } from './json-values.ts';
 export { type KeysetQuery, readKeyset, requireFields, requireStream } from './keyset.ts';

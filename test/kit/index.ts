@@ -14,8 +14,11 @@ export {
   postgresDatabase,
   type SqlRow,
 } from './connectors/databases.ts';
+export { startEmulator } from './connectors/emulators.ts';
+export { type FaultProxy, startFaultProxy } from './connectors/faults.ts';
 export { startS3, startSshd } from './connectors/file-servers.ts';
 export { fileSuite } from './connectors/file-suite.ts';
+export { type HttpPlace, httpSuite } from './connectors/http-suite.ts';
 export { lackingServer, type PrivateServer } from './connectors/private-server.ts';
 export { startMariadb, startPostgres, startRedis } from './connectors/servers.ts';
 export { connectorSuite, type Place, type Table } from './connectors/suite.ts';

@@ -1,0 +1,15 @@
+/** A connector out of the declaration of a system over HTTP. Called by connectors, once each. */
+import type { Connector } from '../contract.ts';
+import { connect } from './connection.ts';
+import type { HttpSystem } from './declaration.ts';
+
+export interface HttpConnector<Config> extends Omit<Connector<Config>, 'open' | 'types'> {
+  readonly types?: Connector['types'];
+  /** @throws ENDPOINT_INVALID where the configuration cannot be used although the schema takes it */
+  system(config: Config): HttpSystem;
+}
+
+export function defineHttpConnector<Config>(given: HttpConnector<Config>): Connector<Config> {
+  const { system, types = ['api'], ...connector } = given;
+  return { ...connector, types, open: async (config, context) => connect(system(config), context, connector.can) };
+}
