@@ -1,6 +1,8 @@
-/** A connector out of the declaration of a system over HTTP. Called by connectors, once each. */
+/**
+ * A connector out of the declaration of a system over HTTP; called by connectors, once each. The runtime and its libraries are
+ * loaded where a connection is opened, so that who only asks what there is does not carry them.
+ */
 import type { Connector } from '../contract.ts';
-import { connect } from './connection.ts';
 import type { HttpSystem } from './declaration.ts';
 
 export interface HttpConnector<Config> extends Omit<Connector<Config>, 'open' | 'types'> {
@@ -11,5 +13,12 @@ export interface HttpConnector<Config> extends Omit<Connector<Config>, 'open' | 
 
 export function defineHttpConnector<Config>(given: HttpConnector<Config>): Connector<Config> {
   const { system, types = ['api'], ...connector } = given;
-  return { ...connector, types, open: async (config, context) => connect(system(config), context, connector.can) };
+  return {
+    ...connector,
+    types,
+    open: async (config, context) => {
+      const { connect } = await import('./connection.ts');
+      return connect(system(config), context, connector.can);
+    },
+  };
 }
