@@ -1,9 +1,10 @@
 /**
  * The Debian packages some tests look further with: a trace of system calls, a small file system to fill, the servers
  * that connectors are tested against, which tests start for themselves and nothing else starts. Installed where one is missing, this is root and apt-get is there; elsewhere the tests that need them skip and say so.
- * Called by `.ci/test.mjs`; answers the commands that are missing in the end.
+ * Called by `.ci/test.mjs`, which goes on meanwhile; answers the commands that are missing in the end.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -16,6 +17,7 @@ const packageOf = {
   postgres: 'postgresql',
   mariadbd: 'mariadb-server',
   'redis-server': 'redis-server',
+  openssl: 'openssl',
   sshd: 'openssh-server',
 };
 /** Debian keeps the server apart from the PATH, a folder a version. */
@@ -26,21 +28,27 @@ const folders = () => [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sb
 /** While it answers 101, no package starts a service. */
 const POLICY = '/usr/sbin/policy-rc.d';
 const present = (command) => folders().some((folder) => existsSync(join(folder, command)));
-const missing = () => Object.keys(packageOf).filter((command) => !present(command));
 
-function apt(...args) {
+/** False where it fails. */
+async function apt(...args) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  return spawnSync('apt-get', ['-qq', ...args], { env, stdio: 'ignore', timeout: 180_000 }).status === 0;
+  const child = spawn('apt-get', ['-qq', ...args], { env, stdio: 'ignore', timeout: 180_000 });
+  return await once(child, 'close').then(
+    ([code]) => code === 0,
+    () => false,
+  );
 }
 
-export function installDebianPackages() {
+/** @param commands that are to be there */
+export async function installDebianPackages(commands = Object.keys(packageOf)) {
+  const missing = () => commands.filter((command) => !present(command));
   const wanted = missing().map((command) => packageOf[command]);
-  if (wanted.length > 0 && process.getuid?.() === 0 && present('apt-get') && apt('update')) {
+  if (wanted.length > 0 && process.getuid?.() === 0 && present('apt-get') && (await apt('update'))) {
     const guarded = existsSync(POLICY);
     if (!guarded) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
     const install = (...names) => apt('install', '-y', '--no-install-recommends', ...names);
     // One by one where that fails: a package that cannot be had must not keep the others away.
-    if (!install(...wanted)) for (const name of wanted) install(name);
+    if (!(await install(...wanted))) for (const name of wanted) await install(name);
     if (!guarded) rmSync(POLICY);
   }
   return missing();

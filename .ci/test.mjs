@@ -1,9 +1,10 @@
 /**
- * All checks, one after the other, whatever the earlier ones said. Called by `npm test`; with `--torture` (by
- * `npm run test:torture`) only the torture suite in its full length. Each check counts as one test, beside the tests
- * of the suites. The last line is `N passed, N failed, N skipped`; exit code 1 when something failed or no test ran.
+ * All checks, one after the other, whatever the earlier ones said; Debian packages are installed beside those that do not
+ * need them. Called by `npm test`; with `--torture` (by `npm run test:torture`) only the torture suite in its full length.
+ * Each check counts as one test, beside the tests of the suites. The last line is `N passed, N failed, N skipped`; exit code 1 when something failed or no test ran.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -28,25 +29,32 @@ function count(title, { passed = 0, failed = 0, skipped = 0 }, startedAt) {
 }
 
 /** Runs `node <script> …args` in the root with its output shown; true when it ended with 0. */
-function run(script, args, env = {}) {
+async function run(script, args, env = {}) {
   const colour = process.stdout.isTTY ? {} : { NO_COLOR: '1' };
   const options = { cwd: root, stdio: ['ignore', 1, 2], env: { ...process.env, ...colour, ...env } };
-  return spawnSync(process.execPath, [join(root, script), ...args], options).status === 0;
+  const [code] = await once(spawn(process.execPath, [join(root, script), ...args], options), 'close');
+  return code === 0;
 }
 
-function check(title, script, ...args) {
+async function check(title, script, ...args) {
   const startedAt = performance.now();
-  const ok = run(script, args);
+  const ok = await run(script, args);
   count(title, ok ? { passed: 1 } : { failed: 1 }, startedAt);
   return ok;
 }
 
-function suites(title, projects, env = {}) {
+/** Waits for the packages, and says which are not there. */
+async function settled(packages) {
+  const absent = await packages;
+  if (absent.length > 0) console.log(`not here, so that tests which need them skip: ${absent.join(', ')}`);
+}
+
+async function suites(title, projects, env = {}) {
   const startedAt = performance.now();
   const report = join(folder, `${title.replaceAll(' ', '-')}.json`);
   const args = ['run', '--config', 'test/vitest.config.ts', '--reporter=default', '--reporter=json'];
   args.push(`--outputFile.json=${report}`, ...projects.map((name) => `--project=${name}`));
-  const ok = run('node_modules/vitest/vitest.mjs', args, env);
+  const ok = await run('node_modules/vitest/vitest.mjs', args, env);
   const counts = read(report, ok);
   tests += counts.passed + counts.failed;
   count(title, counts, startedAt);
@@ -72,20 +80,25 @@ function read(report, ok) {
 
 try {
   const torture = process.argv.includes('--torture');
-  const ready = check('setup', '.ci/setup.mjs', '--despite-types');
-  if (ready) {
-    const absent = installDebianPackages();
-    if (absent.length > 0) console.log(`not here, so that tests which need them skip: ${absent.join(', ')}`);
-  }
+  const ready = await check('setup', '.ci/setup.mjs', '--despite-types');
+  const first = ready ? installDebianPackages(['openssl']) : undefined;
+  const packages = first?.then(() => installDebianPackages());
   if (ready && torture) {
-    suites('torture', ['torture'], { SLUICE_TORTURE: 'full' });
+    await settled(packages);
+    await suites('torture', ['torture'], { SLUICE_TORTURE: 'full' });
   } else if (ready) {
-    check('style, linter and layer rule', 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.');
-    check('types', 'node_modules/typescript/bin/tsc', '--noEmit');
-    check('dead code', 'node_modules/knip/bin/knip.js');
-    suites('unit, tidy and contract', ['unit', 'contract']);
-    suites('integration', ['integration']);
-    suites('torture, short', ['torture'], { SLUICE_TORTURE: 'short' });
+    const biome = 'node_modules/@biomejs/biome/bin/biome';
+    await check('style, linter and layer rule', biome, 'check', '--error-on-warnings', '.');
+    await check('types', 'node_modules/typescript/bin/tsc', '--noEmit');
+    await check('dead code', 'node_modules/knip/bin/knip.js');
+    // All that it needs.
+    await first;
+    await suites('unit and tidy', ['unit']);
+    await settled(packages);
+    // Together: torture waits much, and the others use what it leaves.
+    await suites('contract, integration and a short torture', ['contract', 'integration', 'torture'], {
+      SLUICE_TORTURE: 'short',
+    });
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -5,14 +5,23 @@
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-function project(name: string, folders: readonly string[], testTimeout: number) {
-  return {
-    extends: true as const,
-    test: { name, include: folders.map((folder) => `test/${folder}/**/*.test.ts`), testTimeout, hookTimeout: 60_000 },
-  };
+/** Files of torture wait long: begun last, they would be waited for at the end. */
+class TortureFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isTorture = ({ project: { name } }: TestSpecification) => name === 'torture';
+    return [...sorted.filter(isTorture), ...sorted.filter((file) => !isTorture(file))];
+  }
+}
+
+/** @param isolate false: the files of a worker share their modules, which are loaded once */
+function project(name: string, folders: readonly string[], testTimeout: number, isolate = true) {
+  const include = folders.map((folder) => `test/${folder}/**/*.test.ts`);
+  return { extends: true as const, test: { name, include, testTimeout, hookTimeout: 60_000, isolate } };
 }
 
 export default defineConfig({
@@ -21,10 +30,12 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     pool: 'forks',
-    maxWorkers: 3,
+    // Twice the cores of a small machine, since tests of a server wait more than they work.
+    maxWorkers: 4,
+    sequence: { sequencer: TortureFirst },
     passWithNoTests: true,
     projects: [
-      project('unit', ['unit', 'tidy'], 60_000),
+      project('unit', ['unit', 'tidy'], 60_000, false),
       project('contract', ['contract'], 60_000),
       project('integration', ['integration'], 60_000),
       project('torture', ['torture'], 1_800_000),

@@ -64,15 +64,19 @@ async function behindGateway() {
 describe('an ambiguous request', () => {
   test('never brings another one to the upstream', async () => {
     const { gateway, seen } = await behindGateway();
-    for (const [index, [name, vector]] of Object.entries(VECTORS).entries()) {
-      const request = vector.replace('/x', `/x${index}-`);
-      const { answers } = await raw(gateway.port, [request + HIDDEN + HIDDEN]);
-      // What an earlier one left may still arrive: each has a path of its own.
-      const arrived = seen.filter((one) => one.includes('hidden') || one.includes(`/x${index}-`));
-      expect([name, arrived.filter((one) => one.includes('hidden'))]).toEqual([name, []]);
-      expect([name, arrived.length <= 1]).toEqual([name, true]);
+    // At once, each with paths of its own: what the native side cannot take for a head it waits on, until its time is over.
+    const outcomes = Object.entries(VECTORS).map(async ([name, vector], index) => {
+      const hidden = HIDDEN.replace('/hidden', `/hidden${index}-`);
+      const request = vector.replace('/x', `/x${index}-`).replace(HIDDEN, hidden);
+      const { answers } = await raw(gateway.port, [request + hidden + hidden]);
+      return { name, index, answers };
+    });
+    for (const { name, index, answers } of await Promise.all(outcomes)) {
+      expect([name, seen.filter((one) => one.includes(`/hidden${index}-`))]).toEqual([name, []]);
+      expect([name, seen.filter((one) => one.includes(`/x${index}-`)).length <= 1]).toEqual([name, true]);
       expect([name, answers.filter(({ status }) => status === 200).length <= 1]).toEqual([name, true]);
     }
+    expect(seen.filter((one) => one.includes('hidden'))).toEqual([]);
     // The canary is alive: an honest request reaches it.
     expect(await (await gateway.get('/hidden')).text()).toBe('ok');
     expect(seen).toContain('GET /hidden');
