@@ -11,6 +11,7 @@ import { rounds } from './length.ts';
 
 const KEYS = 20;
 const CLIENTS = 8;
+const TAKEN_A_CYCLE = 20;
 
 it('delivers every request that was taken, under its id', async () => {
   const random = seededRandom();
@@ -76,6 +77,8 @@ it('delivers every request that was taken, under its id', async () => {
   const clients = Array.from({ length: CLIENTS }, client);
   for (let cycle = 0; cycle < rounds(3, 100); cycle++) {
     await new Promise((resolve) => setTimeout(resolve, 200 + random() * 600));
+    // However slow the machine is, there is something to lose.
+    await waitFor(() => taken.size > TAKEN_A_CYCLE * (cycle + 1), { what: 'requests to be taken' });
     // Every other time the upstream is away as well, and comes back later.
     const away = cycle % 2 === 1;
     if (away) {
