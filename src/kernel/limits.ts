@@ -78,6 +78,12 @@ export const DEFAULT_LIMITS = {
   expressionDepthMax: 500,
   /** Values in one list that a JSONata expression makes. */
   expressionItemsMax: 100_000,
+  /** One expression of a workflow document. */
+  workflowExpressionLengthMax: 32 * KIB,
+  /** Steps of one evaluation of a jq expression, about: values looked at, calls, a part of what is copied. */
+  workflowExpressionStepsMax: 1_000_000,
+  /** One evaluation that a library does: of JSONata, or of what of jq is not compiled. Its thread is ended after twice this. */
+  workflowExpressionMs: 500,
   /** A segment is sealed when it holds this much. */
   segmentBytes: 128 * MIB,
   /** Sealed segments kept open for reading. */

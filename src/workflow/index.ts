@@ -4,3 +4,10 @@ export type * from './definition/extensions.ts';
 export { TASK_KINDS, type TaskKind, taskKind } from './definition/kinds.ts';
 export type * from './definition/parts.ts';
 export type * from './definition/tasks.ts';
+export {
+  type CompiledExpression,
+  compileExpression,
+  type ExpressionOptions,
+  type Variables,
+} from './expressions/compile.ts';
+export { ExpressionError } from './expressions/error.ts';
