@@ -19,6 +19,9 @@ const packageOf = {
   'redis-server': 'redis-server',
   openssl: 'openssl',
   sshd: 'openssh-server',
+  'rabbitmq-server': 'rabbitmq-server',
+  mosquitto: 'mosquitto',
+  'nats-server': 'nats-server',
 };
 /** Debian keeps the server apart from the PATH, a folder a version. */
 const POSTGRES = '/usr/lib/postgresql';

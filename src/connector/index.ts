@@ -68,6 +68,18 @@ export { type Signature, verifyDelivery } from './http/signatures.ts';
 export { type HttpAnswer, type HttpCall, HttpCalls, statusError } from './http-calls.ts';
 export { fromJson, toJson } from './json-values.ts';
 export { type KeysetQuery, readKeyset, requireFields, requireStream } from './keyset.ts';
+export {
+  arrival,
+  bodyOfRow,
+  headersOfRow,
+  Inbox,
+  type MessageFormat,
+  messageSettings,
+  messageStream,
+  rejectedRecord,
+  rowOfMessage,
+  textOfRow,
+} from './messages.ts';
 export type { CatalogueEntry } from './registry.ts';
 export { type Opened, type Opening, openConnection } from './worker/opening.ts';
 export { noSuchRecord, writeBatches } from './write-batch.ts';

@@ -4,6 +4,7 @@
  */
 
 export { forWholeFile } from './cleanup.ts';
+export { startKafkaMock, startMosquitto, startNats, startRabbitmq } from './connectors/brokers.ts';
 export { Fold, follow, following } from './connectors/changes.ts';
 export { type ChangingTable, changesSuite } from './connectors/changes-suite.ts';
 export { startCutProxy } from './connectors/cut-proxy.ts';
@@ -20,6 +21,7 @@ export { startS3, startSshd } from './connectors/file-servers.ts';
 export { fileSuite } from './connectors/file-suite.ts';
 export { type HttpPlace, httpSuite } from './connectors/http-suite.ts';
 export { lackingServer, type PrivateServer } from './connectors/private-server.ts';
+export { type QueuePlace, queueSuite } from './connectors/queue-suite.ts';
 export { startMariadb, startPostgres, startRedis } from './connectors/servers.ts';
 export { connectorSuite, type Place, type Table } from './connectors/suite.ts';
 export { type RandomTable, randomTable } from './connectors/workload.ts';

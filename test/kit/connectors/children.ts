@@ -13,11 +13,11 @@ export function killWithChildren(pid: number | undefined): void {
   }
 }
 
-/** Of Linux; elsewhere none are found. */
+/** And theirs. Of Linux; elsewhere none are found. */
 function childrenOf(parent: number): number[] {
   if (!existsSync('/proc/self/stat')) return [];
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => {
+  const own = pids.map(Number).filter((pid) => {
     try {
       // `pid (command) state parent …`
       const [, parentPid] = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -28,4 +28,5 @@ function childrenOf(parent: number): number[] {
       return false;
     }
   });
+  return own.flatMap((pid) => [pid, ...childrenOf(pid)]);
 }

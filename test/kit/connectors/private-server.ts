@@ -17,7 +17,7 @@ export const owner = () => (hasRoot() ? { uid: NOBODY, gid: NOBODY } : {});
 
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) killWithChildren(child.pid);
 });
 
 export interface PrivateServer {
