@@ -9,7 +9,10 @@ import type * as Composition from './composition.ts';
 
 const require = createRequire(import.meta.url);
 
-/** Required: to import hundreds of modules, one turn of the event loop after the other, takes a fifth longer. */
+/**
+ * Required: to import hundreds of modules, one turn of the event loop after the other, takes a fifth longer. So none of
+ * them may await at its top.
+ */
 const composition = () => require('./composition.js') as typeof Composition;
 const acts: Acts = {
   serve: async (options) => composition().serve(options),

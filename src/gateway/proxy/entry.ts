@@ -9,7 +9,7 @@ import type { FromListener, ListenerSettings, ToListener } from '../table.ts';
 import type * as ListenerModule from './listener.ts';
 
 const require = createRequire(import.meta.url);
-/** Required, since that loads its modules sooner than an import. */
+/** Required, since that loads its modules sooner than an import; none of them may await at its top. */
 const { Listener } = require('./listener.js') as typeof ListenerModule;
 const STATS_MS = 500;
 
