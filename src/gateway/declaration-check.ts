@@ -4,6 +4,8 @@
  * before a route is applied.
  */
 import { type Limits, SluiceError, systemClock } from '#kernel';
+import { type CompiledApi, compileApi } from './api/compiled-api.ts';
+import type { ApiSpec } from './kinds/api-kind.ts';
 import { ThreadLink } from './link.ts';
 import { CertificateHolders } from './policies/certificates.ts';
 import { OwnIssuer } from './policies/own-issuer.ts';
@@ -14,6 +16,11 @@ import { type PolicyParts, routePolicies } from './proxy/route-policies.ts';
 import { Stats } from './proxy/stats.ts';
 import { Quotas } from './quotas/quota-policy.ts';
 import type { NamedRoute } from './table.ts';
+
+/** Its `validate` goes by the documents of the api that it serves. */
+export function isHeldToApi({ validate }: NamedRoute['spec']): boolean {
+  return validate !== undefined && validate.openapi === undefined;
+}
 
 export class DeclarationCheck {
   readonly #parts: Omit<PolicyParts, 'kept'>;
@@ -36,8 +43,13 @@ export class DeclarationCheck {
     };
   }
 
-  /** @throws RESOURCE_INVALID */
-  route(route: NamedRoute): void {
-    routePolicies(route, { ...this.#parts, kept: new KeptPolicies() });
+  /** @param api that it serves, where its documents are what requests are held to @throws RESOURCE_INVALID */
+  route(route: NamedRoute, api: { readonly name: string; readonly spec: ApiSpec } | undefined): void {
+    const { clock, limits } = this.#parts;
+    const apis = new Map<string, CompiledApi>();
+    if (api !== undefined && isHeldToApi(route.spec)) {
+      apis.set(api.name, compileApi(api.name, api.spec, clock, limits));
+    }
+    routePolicies(route, { ...this.#parts, kept: new KeptPolicies() }, apis);
   }
 }

@@ -16,7 +16,7 @@ import type { GroupCoordinator, Log } from '#log';
 import type { CertificateHolder, HashedKey, IssuerState } from '#resource';
 import { ApiCatalogue } from './api/api-catalogue.ts';
 import { CaptureTopics } from './capture/capture-topics.ts';
-import { DeclarationCheck } from './declaration-check.ts';
+import { DeclarationCheck, isHeldToApi } from './declaration-check.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { IdempotencyKeys } from './idempotency/keys.ts';
 import type { ApiSpec, ApiTarget } from './kinds/api-kind.ts';
@@ -146,7 +146,12 @@ export class Gateway {
   };
 
   readonly apis: ApiTarget = {
-    check: (name, spec, before) => this.#apis.check(name, spec, before),
+    check: (name, spec, before) => {
+      this.#apis.check(name, spec, before);
+      for (const [route, its] of this.#routes) {
+        if (its.api === name && isHeldToApi(its)) this.#check.route({ name: route, spec: its }, { name, spec });
+      }
+    },
     apply: (name, spec) => this.#change(() => this.#apis.set(name, spec)),
     remove: async (name) => {
       for (const [route, { api }] of this.#routes) {
@@ -294,7 +299,7 @@ export class Gateway {
       throw new SluiceError('RESOURCE_INVALID', `there is no api ${spec.api}`, { field: 'api' });
     }
     compileRewrite(spec.path, spec.rewrite);
-    this.#check.route({ name, spec });
+    this.#check.route({ name, spec }, this.#apis.find(spec.api));
     if (spec.login !== undefined) this.#logins.prepare();
     checkQueue(name, spec);
     const shape = shapeOf(spec);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { startServer, waitFor } from '#kit';
 import { startGateway } from './gateway-fixture.ts';
-import { type Shop, shopApi, startShop } from './versions-fixture.ts';
+import { type Shop, shopApi, shopDocument, startShop } from './versions-fixture.ts';
 
 const BODIES: Readonly<Record<string, object>> = {
   1: { id: 7, customer: 'Ada', total: 12.5 },
@@ -221,4 +221,54 @@ test('what was declared is served after a restart', async () => {
   await startServer({ dataDir: shop.server.dataDir, args: ['--gateway-port', String(shop.port)] });
   expect(await (await shop.get('/v1/shop/orders/7')).json()).toEqual(BODIES['1']);
   expect((await shop.get('/docs/shop')).status).toBe(200);
+});
+
+describe('requests held to the documents of an API', () => {
+  const held = { validate: { responses: 'block' } };
+
+  test('must fit that of the version they are written for, and so must their answers', async () => {
+    const shop = await startShop(shopApi(), held);
+    for (const version of ['1', '2', '3']) {
+      const answer = await shop.get(PATHS[version] as string, { 'api-version': version });
+      expect([version, answer.status, await answer.json()]).toEqual([version, 200, BODIES[version]]);
+    }
+    const post = (path: string, body: object) =>
+      fetch(`${shop.url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    expect((await post('/v1/shop/orders', { id: 7, customer: 'Ada', total: 1 })).status).toBe(201);
+    const wrong = await problemOf(await post('/v1/shop/orders', { id: 7, customer: { name: 'Ada' }, total: 1 }));
+    expect(wrong).toMatchObject({ status: 400, code: 'REQUEST_MISMATCH' });
+    expect(wrong).toHaveProperty('errors', [{ in: 'body', pointer: '/customer', message: 'must be string' }]);
+    expect(await problemOf(await shop.get('/v1/shop/orders?limit=many'))).toMatchObject({ code: 'REQUEST_MISMATCH' });
+    expect(await problemOf(await shop.get('/v3/shop/orders'))).toMatchObject({ code: 'OPERATION_UNKNOWN' });
+    expect(await problemOf(await shop.get('/v9/shop/orders'))).toMatchObject({ code: 'API_VERSION_UNKNOWN' });
+  });
+
+  test('need a document that can be held to, also when the API changes later', async () => {
+    const bare = { title: 'Shop', base_path: '/shop', versions: [{ version: '1' }] };
+    const shop = await startShop(bare);
+    const route = { path: '/shop/{path...}', upstream: 'shop', rewrite: '/{path}' };
+    for (const spec of [
+      { ...route, ...held },
+      { ...route, ...held, api: 'shop' },
+    ]) {
+      const refused = await problemOf(await shop.declare('route', 'shop', spec));
+      expect(refused).toMatchObject({ status: 400, code: 'RESOURCE_INVALID' });
+    }
+    await shop.put('api', 'shop', shopApi());
+    await shop.put('route', 'shop', { ...route, ...held, api: 'shop' });
+    const document = shopDocument();
+    const slow = { type: 'string', pattern: '^(a+)+$' };
+    const schemas = { Order: { ...document.components.schemas.Order, properties: { id: slow } } };
+    const fourth = { version: '4', openapi: { ...document, components: { schemas } } };
+    const { versions } = shopApi();
+    const changed = await problemOf(
+      await shop.declare('api', 'shop', { ...shopApi(), versions: [...versions, fourth] }),
+    );
+    expect(changed).toMatchObject({ status: 400, code: 'RESOURCE_INVALID' });
+    expect(changed).toHaveProperty('detail', expect.stringContaining('version 4 of api shop'));
+  });
 });

@@ -39,6 +39,10 @@ export class ApiCatalogue {
     return this.#apis.has(name);
   }
 
+  find(name: string | undefined): NamedApi | undefined {
+    return name === undefined ? undefined : this.#apis.get(name);
+  }
+
   named(): NamedApi[] {
     return [...this.#apis.values()];
   }

@@ -24,13 +24,16 @@ const bytes = z
 export const validationSchema = z.strictObject({
   openapi: z
     .record(z.string(), z.unknown())
-    .describe('The description, OpenAPI 3.0 or 3.1, with no reference out of it'),
+    .optional()
+    .describe(
+      "The description, OpenAPI 3.0 or 3.1, with no reference out of it; default: that of each version of the route's api",
+    ),
   base_path: z
     .string()
     .max(1_000)
     .regex(/^(\/[^/{}?#]+)*$/, 'must be the beginning of a path, such as /shop')
     .default('')
-    .describe('What the paths of requests have before those of the description'),
+    .describe('What the paths of requests have before those of the description; of an api it is told by the api'),
   unsafe_patterns: z
     .enum(['refuse', 'ignore'])
     .default('refuse')
@@ -64,6 +67,9 @@ export function compileValidation(spec: ValidationSpec, parts: ValidationParts):
       'RESOURCE_INVALID',
       `bodies of more than ${limits.gatewayBodyBytesMax} bytes are not collected`,
     );
+  }
+  if (spec.openapi === undefined) {
+    throw new SluiceError('RESOURCE_INVALID', 'openapi is missing, and the route serves no api that has a document');
   }
   const description = new Description(spec.openapi);
   const setOf = (direction: 'request' | 'response') =>

@@ -19,7 +19,8 @@ import { DocsPolicy, isDocsRoute } from '../docs/docs-policy.ts';
 import { IdempotencyPolicy } from '../idempotency/policy.ts';
 import type { ThreadLink } from '../link.ts';
 import { compileLogin } from '../login/policy.ts';
-import { compileValidation } from '../openapi/validation.ts';
+import { compileValidation, type Validation } from '../openapi/validation.ts';
+import { compileVersionValidation, type VersionValidation } from '../openapi/version-validation.ts';
 import { compileAuthorize } from '../policies/authorize.ts';
 import { type CertificateHolders, CertificatePolicy } from '../policies/certificates.ts';
 import { compileCors } from '../policies/cors.ts';
@@ -90,9 +91,9 @@ export function routePolicies(
   policies.push(sizes, ...callerPolicies(route, parts, made));
   const { response_fields } = spec;
   policies.push(made.policy('response_fields', response_fields, (one) => compileResponseFields(one, parts.limits)));
-  policies.push(...contentPolicies(route, parts, made, sizes?.structure));
-  if (spec.idempotency !== undefined) policies.push(new IdempotencyPolicy(route, spec.idempotency, parts.link));
   const api = spec.api === undefined ? undefined : apis.get(spec.api);
+  policies.push(...contentPolicies(route, parts, made, sizes?.structure, api));
+  if (spec.idempotency !== undefined) policies.push(new IdempotencyPolicy(route, spec.idempotency, parts.link));
   // After all that see requests and answers as callers do, and before what stands for the upstream.
   if (api !== undefined) policies.push(...versionPolicies(api, route, parts.clock, parts.limits));
   if (spec.queue !== undefined) policies.push(new QueuedPolicy(route, spec.queue, parts.link, () => parts.clock.now()));
@@ -170,13 +171,19 @@ function contentPolicies(
   { stats, limits, eager }: PolicyParts,
   made: Making,
   structure: Policy | undefined,
+  api: CompiledApi | undefined,
 ): Policy[] {
   const screened = (refused: boolean) => stats.found('screening', name, refused);
   const screening = made.policy('screening', spec.screening, (declared) => compileScreening(declared, screened));
   const found = (what: string, refused: boolean) => stats.found(`validate-${what}`, name, refused);
-  const validation = made.policy('validate', spec.validate, (declared) =>
-    compileValidation(declared, { limits, found, eager }),
-  );
+  const { validate } = spec;
+  const of = validate !== undefined && validate.openapi === undefined ? api : undefined;
+  const validation: Validation | VersionValidation | undefined =
+    of === undefined
+      ? made.policy('validate', validate, (declared) => compileValidation(declared, { limits, found, eager }))
+      : made.policy('validate', validate && { validate, api: of.spec }, (declared) =>
+          compileVersionValidation(of, declared.validate, { limits, found, eager }),
+        );
   return [...inTheClear([structure, screening, validation]), ...(validation?.answers ?? [])];
 }
 
