@@ -14,6 +14,7 @@ import {
   type Json,
   keyText,
   type Row,
+  rowForm,
   SluiceError,
   type Stream,
 } from '#connector';
@@ -125,7 +126,7 @@ class ChangeReader {
     const end = await logEnd(database, before === undefined);
     const places = streams.map((name): [string, TablePlace] => [
       name,
-      before?.tables[name] ?? { done: !snapshot, after: null },
+      before?.tables[name] ?? { done: !snapshot, after: null, form: null },
     ]);
     const place: Place = {
       gtids: before?.gtids ?? end.gtids,
@@ -225,7 +226,7 @@ class ChangeReader {
       draft.changes.push({ stream: stream.name, op: 'read', before: null, after: row, at, position: place });
     }
     const { after } = this.#tables.get(stream.name) as TablePlace;
-    this.#tables.set(stream.name, { done: final, after: last ?? after });
+    this.#tables.set(stream.name, { done: final, after: last ?? after, form: rowForm(stream) });
   }
 
   async #give(arrival: Rows, from: number, draft: ChangeDraft): Promise<void> {
@@ -301,26 +302,34 @@ class ChangeReader {
   }
 
   async #differs(name: string): Promise<boolean> {
+    const { form } = this.#tables.get(name) as TablePlace;
+    if (form === null) return false;
     const table = await findTable(this.#database, name);
-    const told = this.#told.get(name);
-    return told !== undefined && changesRows(told, publishedStream(table), table.optional);
+    return changesRows(form, rowForm(publishedStream(table)), table.optional);
   }
 
   /** Tells the form of a stream where it is new. True: its rows have to be read again for it. */
   #tell(stream: Stream, { optional }: Table, draft: ChangeDraft): boolean {
-    const told = this.#told.get(stream.name);
-    if (told !== undefined && JSON.stringify(told.fields) === JSON.stringify(stream.fields)) return false;
-    this.#told.set(stream.name, stream);
-    draft.streams.set(stream.name, stream);
-    if (told === undefined || !changesRows(told, stream, optional)) return false;
-    this.#restart(stream.name);
-    return this.#request.snapshot;
+    const { name, fields } = stream;
+    if (JSON.stringify(this.#told.get(name)?.fields) !== JSON.stringify(fields)) {
+      this.#told.set(name, stream);
+      draft.streams.set(name, stream);
+    }
+    const place = this.#tables.get(name) as TablePlace;
+    const form = rowForm(stream);
+    if (place.form === null) return false;
+    if (!changesRows(place.form, form, optional)) {
+      this.#tables.set(name, { ...place, form });
+      return false;
+    }
+    this.#restart(name);
+    return true;
   }
 
   /** All rows of a stream are read again: some may be others, and nothing tells which. */
   #restart(name: string): void {
     if (!this.#request.snapshot) return;
-    this.#tables.set(name, { done: false, after: null });
+    this.#tables.set(name, { done: false, after: null, form: null });
     if (this.#chunk?.stream.name === name) this.#chunk = undefined;
   }
 }

@@ -3,12 +3,14 @@
  * snapshot has come. This is the state of a page. Used by `changes`.
  */
 import { MariadbGtidPosition } from '@vlasky/zongji';
-import { type Json, SluiceError } from '#connector';
+import { type Json, type RowForm, SluiceError } from '#connector';
 
 export interface TablePlace {
   readonly done: boolean;
   /** The key of the last row that the snapshot has given; null: none yet. */
   readonly after: Json;
+  /** What the rows that were given are like; null: nothing was given, or only what changed is. */
+  readonly form: RowForm | null;
 }
 
 export interface Place {

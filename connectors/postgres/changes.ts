@@ -13,6 +13,7 @@ import {
   changesRows,
   type Json,
   keyText,
+  rowForm,
   SluiceError,
   type Stream,
 } from '#connector';
@@ -31,7 +32,7 @@ import { type Chunk, nextTransaction, readChunk, sees } from './snapshot.ts';
 const IDLE_MS = 2_000;
 /** The time for a chunk has not come: looked at again after so long. */
 const CHUNK_MS = 10;
-/** The catalogue is compared with what was told when nothing happens for so long. */
+/** The catalogue is compared with what was given so often. */
 const WATCH_MS = 4_000;
 const SLOT_IN_USE = '55006';
 
@@ -124,7 +125,7 @@ class ChangeReader {
       const known = before?.tables[stream.name];
       if (known?.oid === oid) return [stream.name, known];
       if (known !== undefined) replaced.push(stream.name);
-      return [stream.name, { oid, done: !snapshot, after: null }];
+      return [stream.name, { oid, done: !snapshot, after: null, form: null }];
     });
     const place: Place = {
       system: slot.system,
@@ -150,6 +151,7 @@ class ChangeReader {
     const draft = new ChangeDraft(this.#request.pageRecordsMax);
     const partial: number[] = [];
     const until = performance.now() + IDLE_MS;
+    await this.#watch(draft);
     for (;;) {
       const waits = !(await this.#beginChunk());
       await this.#drain(draft, partial);
@@ -157,7 +159,6 @@ class ChangeReader {
       if (!draft.empty || left <= 0) break;
       await this.#stream.readable(waits ? Math.min(left, CHUNK_MS) : left);
     }
-    if (draft.empty) await this.#watch(draft);
     if (partial.length > 0) await completeChanges(this.#pool, draft.changes, partial);
     return draft.page(this.#state());
   }
@@ -291,7 +292,7 @@ class ChangeReader {
     for (const row of rows.values()) {
       draft.changes.push({ stream: stream.name, op: 'read', before: null, after: row, at, position });
     }
-    this.#tables.set(stream.name, { oid, done: final, after: last ?? after });
+    this.#tables.set(stream.name, { oid, done: final, after: last ?? after, form: rowForm(stream) });
     if (final) this.#pending--;
   }
 
@@ -317,23 +318,28 @@ class ChangeReader {
 
   /** Tells the form of a stream where it is new. True: its rows have to be read again for it. */
   #tell(stream: Stream, { optional }: Table, draft: ChangeDraft): boolean {
-    const { name } = stream;
-    const told = this.#told.get(name);
-    if (told !== undefined && JSON.stringify(told.fields) === JSON.stringify(stream.fields)) return false;
-    this.#told.set(name, stream);
-    draft.streams.set(name, stream);
-    if (!this.#request.snapshot || told === undefined || !changesRows(told, stream, optional)) return false;
-    const { oid, done } = this.#tables.get(name) as TablePlace;
-    if (done) this.#pending++;
+    const { name, fields } = stream;
+    if (JSON.stringify(this.#told.get(name)?.fields) !== JSON.stringify(fields)) {
+      this.#told.set(name, stream);
+      draft.streams.set(name, stream);
+    }
+    const place = this.#tables.get(name) as TablePlace;
+    const form = rowForm(stream);
+    if (place.form === null) return false;
+    if (!changesRows(place.form, form, optional)) {
+      this.#tables.set(name, { ...place, form });
+      return false;
+    }
+    if (place.done) this.#pending++;
     this.#barrier = undefined;
-    this.#tables.set(name, { oid, done: false, after: null });
+    this.#tables.set(name, { ...place, done: false, after: null, form: null });
     if (this.#chunk?.stream.name === name) this.#chunk = undefined;
     return true;
   }
 
   /** A table may get another form without a change that tells it, and another table its name. */
   async #watch(draft: ChangeDraft): Promise<void> {
-    if (this.#transaction !== undefined || performance.now() - this.#watchedAt < WATCH_MS) return;
+    if (performance.now() - this.#watchedAt < WATCH_MS) return;
     this.#watchedAt = performance.now();
     for (const [name, { oid }] of this.#tables) {
       const table = await findTable(this.#pool, name);

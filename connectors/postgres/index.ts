@@ -54,6 +54,8 @@ export default defineConnector({
     const pool = new pg.Pool({ ...client, max: CONNECTIONS_MAX });
     // A connection that breaks while nobody uses it is replaced by the next query.
     pool.on('error', () => undefined);
+    // One that breaks while it is used fails what uses it; the client library also says so to nobody in particular.
+    pool.on('connect', (connected) => connected.on('error', () => undefined));
     const origins = new Origins(client);
     const streams = new Set<ReplicationStream>();
     const named = coding(coded);

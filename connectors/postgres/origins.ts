@@ -32,6 +32,7 @@ export class Origins {
         onConnect: (client) => take(client, origin) as unknown as undefined,
       });
       pool.on('error', () => undefined);
+      pool.on('connect', (connected) => connected.on('error', () => undefined));
       this.#pools.set(origin, pool);
     }
     return pool;

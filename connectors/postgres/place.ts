@@ -4,7 +4,7 @@
  *
  * Places in the log (LSN) are written here with leading zeros, so that texts compare as places do.
  */
-import { type Json, SluiceError } from '#connector';
+import { type Json, type RowForm, SluiceError } from '#connector';
 
 const LSN = /^[0-9A-F]{8}\/[0-9A-F]{8}$/;
 const HALF_BITS = 32n;
@@ -16,6 +16,8 @@ export interface TablePlace {
   readonly done: boolean;
   /** The key of the last row that the snapshot has given; null: none yet. */
   readonly after: Json;
+  /** What the rows that were given are like; null: nothing was given, or only what changed is. */
+  readonly form: RowForm | null;
 }
 
 export interface Place {

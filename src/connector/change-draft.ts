@@ -32,23 +32,27 @@ export class ChangeDraft {
   }
 }
 
+/** The fields that rows had when they were given, with their types, as it is kept in a state. */
+export type RowForm = Readonly<Record<string, string>>;
+
+export function rowForm({ fields }: Stream): RowForm {
+  return Object.fromEntries(fields.map(({ name, type, items }) => [name, items === undefined ? type : `${items}[]`]));
+}
+
 /**
- * Whether rows that were read in the old form may hold other values in the new one: nothing tells those changes one by one.
+ * Whether rows that were given in the old form may hold other values in the new one: nothing tells those changes one by one.
  * @param optional columns that are null in rows that were there before them
  */
-export function changesRows(old: Stream, now: Stream, optional: ReadonlySet<string>): boolean {
-  const before = new Map(old.fields.map((field) => [field.name, field]));
+export function changesRows(old: RowForm, now: RowForm, optional: ReadonlySet<string>): boolean {
   let added = false;
-  for (const { name, type, items } of now.fields) {
-    const known = before.get(name);
-    if (known === undefined) {
+  for (const [name, type] of Object.entries(now)) {
+    if (!Object.hasOwn(old, name)) {
       if (!optional.has(name)) return true;
       added = true;
-    } else if (known.type !== type || known.items !== items) return true;
-    before.delete(name);
+    } else if (old[name] !== type) return true;
   }
   // One gone and another come may be one renamed.
-  return added && before.size > 0;
+  return added && Object.keys(old).some((name) => !Object.hasOwn(now, name));
 }
 
 /** The key of a row, as it is kept in a state. */

@@ -6,7 +6,7 @@ export { z } from 'zod';
 
 export { SluiceError } from '#kernel';
 export { Arrivals } from './arrivals.ts';
-export { ChangeDraft, changesRows, keyJson, keyText } from './change-draft.ts';
+export { ChangeDraft, changesRows, keyJson, keyText, type RowForm, rowForm } from './change-draft.ts';
 export { coding } from './coding.ts';
 export { checkConnection, checkConnector, describeConnector } from './conformance.ts';
 export {

@@ -22,6 +22,7 @@ export { fileSuite } from './connectors/file-suite.ts';
 export { type HttpPlace, httpSuite } from './connectors/http-suite.ts';
 export { lackingServer, type PrivateServer } from './connectors/private-server.ts';
 export { type QueuePlace, queueSuite } from './connectors/queue-suite.ts';
+export { type RaceSystem, raceChanges } from './connectors/race.ts';
 export { startMariadb, startPostgres, startRedis } from './connectors/servers.ts';
 export { connectorSuite, type Place, type Table } from './connectors/suite.ts';
 export { type RandomTable, randomTable } from './connectors/workload.ts';
