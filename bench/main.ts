@@ -30,6 +30,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     question: 'requests/s of the gateway, beside nginx and @fastify/http-proxy',
     load: () => import('./gateway.ts'),
   },
+  'sync-batch': {
+    question: 'rows/s of a table from PostgreSQL to MariaDB, beside COPY and LOAD DATA',
+    load: () => import('./sync-batch.ts'),
+  },
   scale: {
     question: 'memory and start-up with many partitions, topics and connections',
     load: () => import('./scale.ts'),

@@ -9,7 +9,8 @@ import { asSluiceError, type Limits, SluiceError } from '#kernel';
 import type { Answer, Call, CallName, Calls, Keep, Kept } from '../worker/protocol.ts';
 
 const MIB = 1024 * 1024;
-const YOUNG_GENERATION_MIB = 32;
+/** Most of what a batch makes is garbage at its end; with less of it much would be copied first. */
+const YOUNG_GENERATION_MIB = 64;
 /** A connection that takes longer to say good-bye is cut. */
 const CLOSE_MS = 2_000;
 const ENTRY = new URL('../worker/entry.js', import.meta.url);

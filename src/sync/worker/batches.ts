@@ -2,11 +2,13 @@
  * Records into batches, one builder a partition: a batch is cut when it is large enough, and leaves in a buffer of its own that
  * can be handed to another thread. Used by both halves of a job.
  */
-import type { Limits } from '#kernel';
+import { EMPTY, type Limits } from '#kernel';
 import { BatchBuilder, partitionForKey } from '#record';
 import type { EncodedBatch } from './protocol.ts';
 
 const BATCH_BYTES = 256 * 1024;
+const KEY_BYTES = 1024;
+const UTF8_BYTES_MAX = 3;
 /** What a record needs beside its key and value, at most. */
 const FRAME_BYTES = 256;
 
@@ -14,6 +16,7 @@ export class Batches {
   readonly #builders: (BatchBuilder | undefined)[];
   readonly #limits: Limits;
   #done: EncodedBatch[] = [];
+  #key: Buffer = Buffer.allocUnsafe(KEY_BYTES);
   #turn = 0;
   /** Of keys and values, since it was taken last. */
   bytes = 0;
@@ -24,18 +27,23 @@ export class Batches {
   }
 
   /** Key and value are copied. False where the log cannot hold such a record. */
-  add(key: Uint8Array | null, value: Uint8Array | null, timestamp: number): boolean {
-    const bytes = (key?.length ?? 0) + (value?.length ?? 0);
+  add(key: string | null, value: Uint8Array | null, timestamp: number): boolean {
+    let keyLength = -1;
+    if (key !== null) {
+      if (key.length * UTF8_BYTES_MAX > this.#key.length) this.#key = Buffer.allocUnsafe(key.length * UTF8_BYTES_MAX);
+      keyLength = this.#key.write(key);
+    }
+    const bytes = Math.max(0, keyLength) + (value?.length ?? 0);
     if (bytes + FRAME_BYTES > this.#limits.recordBytesMax) return false;
     const count = this.#builders.length;
-    const partition = key === null ? this.#turn++ % count : partitionForKey(key, count);
+    const partition = keyLength < 0 ? this.#turn++ % count : partitionForKey(this.#key, count, 0, keyLength);
     let builder = this.#builders[partition];
     if (builder === undefined) {
       builder = new BatchBuilder(BATCH_BYTES);
       this.#builders[partition] = builder;
     }
     if (builder.count > 0 && builder.bytes + bytes + FRAME_BYTES > BATCH_BYTES) this.#cut(partition, builder);
-    builder.add(key, value, undefined, timestamp);
+    builder.addPieces(this.#key, 0, keyLength, value ?? EMPTY, 0, value?.length ?? -1, null, 0, 0, timestamp);
     this.bytes += bytes;
     return true;
   }

@@ -11,60 +11,79 @@ import type { Origin } from './incoming.ts';
 /** `update`: not all fields are said; the record has to be there. */
 export type Kind = 'upsert' | 'update' | 'delete';
 
-export interface Step {
-  readonly kind: Kind;
-  readonly row: Row;
-  readonly origin: Origin;
+/** One record; where several have its key, what becomes of it in the end, with all of them. */
+export interface Folded {
+  kind: Kind;
+  row: Row;
+  origin: Origin;
+  /** In their order; null: it is the only one. */
+  steps: Step[] | null;
 }
 
-export interface Folded extends Step {
-  /** In their order; the last has the origin above. */
-  readonly steps: readonly Step[];
-}
+export type Step = Readonly<Pick<Folded, 'kind' | 'row' | 'origin'>>;
 
 export class Fold {
-  readonly #byKey = new Map<string, { kind: Kind; row: Row; origin: Origin; steps: Step[] }>();
+  readonly #byKey = new Map<string, Folded>();
   /** Records without a key, each for itself. */
   readonly #loose: Folded[] = [];
 
-  /** @param key undefined: nothing identifies it */
-  add(key: string | undefined, step: Step): void {
+  /** @param key undefined: nothing identifies it @param one from now on the fold's own */
+  add(key: string | undefined, one: Folded): void {
     if (key === undefined) {
-      this.#loose.push({ ...step, steps: [step] });
+      this.#loose.push(one);
       return;
     }
     const before = this.#byKey.get(key);
     if (before === undefined) {
-      const { kind, row, origin } = step;
-      this.#byKey.set(key, { kind, row, origin, steps: [step] });
+      this.#byKey.set(key, one);
       return;
     }
-    before.steps.push(step);
-    before.origin = step.origin;
-    if (step.kind === 'update' && before.kind !== 'delete') {
-      before.row = { ...before.row, ...step.row };
+    const { kind, row, origin } = before;
+    before.steps ??= [{ kind, row, origin }];
+    before.steps.push(one);
+    before.origin = one.origin;
+    if (one.kind === 'update' && kind !== 'delete') {
+      before.row = { ...row, ...one.row };
       return;
     }
-    before.kind = step.kind;
-    before.row = step.row;
+    before.kind = one.kind;
+    before.row = one.row;
   }
 
   /** In groups of what one call of the connector may take: one kind, the same fields in each record. */
   groups(): Folded[][] {
-    const groups = new Map<string, Folded[]>();
+    const groups: Group[] = [];
+    let last: Group | undefined;
     const put = (one: Folded) => {
-      const shape = one.kind === 'delete' ? one.kind : `${one.kind}\0${Object.keys(one.row).join('\0')}`;
-      const group = groups.get(shape);
-      if (group === undefined) groups.set(shape, [one]);
-      else group.push(one);
+      if (last === undefined || !fits(last, one)) {
+        last = groups.find((group) => fits(group, one));
+        if (last === undefined) {
+          last = { kind: one.kind, fields: Object.keys(one.row), members: [] };
+          groups.push(last);
+        }
+      }
+      last.members.push(one);
     };
     for (const one of this.#byKey.values()) put(one);
     for (const one of this.#loose) put(one);
     // What is gone first: it may hold a value that something new is to have.
-    return [...groups.values()].sort(([a], [b]) => rank(a) - rank(b));
+    return groups.sort((a, b) => rank(a) - rank(b)).map(({ members }) => members);
   }
 }
 
-function rank(one: Folded | undefined): number {
-  return one?.kind === 'delete' ? 0 : 1;
+interface Group {
+  readonly kind: Kind;
+  readonly fields: readonly string[];
+  readonly members: Folded[];
+}
+
+function fits({ kind, fields }: Group, one: Folded): boolean {
+  if (kind !== one.kind) return false;
+  let i = 0;
+  for (const name in one.row) if (fields[i++] !== name) return false;
+  return i === fields.length;
+}
+
+function rank({ kind }: Group): number {
+  return kind === 'delete' ? 0 : 1;
 }

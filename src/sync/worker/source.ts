@@ -4,7 +4,7 @@
  * since asking lets the system forget it.
  */
 import type { Change, ChangePage, Connection, Json, Page, Stream } from '#connector';
-import { encodeUtf8, SluiceError } from '#kernel';
+import { SluiceError } from '#kernel';
 import { type ChangeRecord, encodeChange, keyText } from '../change-record.ts';
 import { Batches } from './batches.ts';
 import type { BeginInput, LostRecord, SourcePage, SourceStream } from './protocol.ts';
@@ -143,7 +143,7 @@ export class Source {
   }
 
   #add(key: string | null, record: ChangeRecord, timestamp: number): void {
-    const added = this.#batches.add(key === null ? null : encodeUtf8(key), encodeChange(record), timestamp);
+    const added = this.#batches.add(key, encodeChange(record), timestamp);
     if (!added) this.#lost.push({ key, message: 'the record is larger than the log takes' });
   }
 

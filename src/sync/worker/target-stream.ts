@@ -5,7 +5,7 @@
  */
 import type { Connection, Row, Stream, WriteMode, WriteResult } from '#connector';
 import { SluiceError } from '#kernel';
-import { type ChangeRecord, keyText } from '../change-record.ts';
+import { type ChangeRecord, keyPart } from '../change-record.ts';
 import { type Coerce, coercion } from './coerce.ts';
 import { Fold, type Folded, type Kind, type Step } from './folded.ts';
 import { type Origin, rejection } from './incoming.ts';
@@ -67,14 +67,25 @@ export class StreamTarget {
   }
 
   /** Notes what is to be written of a change. @throws RECORD_REJECTED, TRANSFORM_FAILED, SYNC_FIELD_UNKNOWN */
-  async add(change: ChangeRecord, origin: Origin): Promise<void> {
-    const { write, deletes } = this.#options.input;
+  add(change: ChangeRecord, origin: Origin): void | Promise<void> {
+    const { mapping, rules } = this.#options;
+    if (mapping !== null || rules !== null || change.op === 'delete' || change.before !== undefined) {
+      return this.#addSlowly(change, origin);
+    }
+    // Most records: nothing of it waits for anything.
+    if (change.after === undefined) throw withoutRecord(change);
+    this.#addRow(this.#fit(change.after), isPartial(change), origin);
+    return undefined;
+  }
+
+  async #addSlowly(change: ChangeRecord, origin: Origin): Promise<void> {
+    const { deletes } = this.#options.input;
     if (change.op === 'delete') {
       if (deletes) this.#addDelete(await this.#keyRow(change.before ?? {}), origin);
       return;
     }
     const { after } = change;
-    if (after === undefined) throw new SluiceError('RECORD_REJECTED', `a change of kind ${change.op} has no record`);
+    if (after === undefined) throw withoutRecord(change);
     const { mapping, rules } = this.#options;
     const mapped = mapping === null ? after : await mapping.apply(after);
     if (mapped === null) {
@@ -82,17 +93,22 @@ export class StreamTarget {
       if (deletes && change.op !== 'read') this.#addDelete(await this.#keyRow(after), origin);
       return;
     }
-    const partial = change.unchanged !== undefined && change.unchanged.length > 0;
     const row = this.#fit(mapped);
-    await rules?.check(row, partial);
+    await rules?.check(row, isPartial(change));
+    if (change.before !== undefined) await this.#addMoved(change.before, row, origin);
+    this.#addRow(row, isPartial(change), origin);
+  }
+
+  #addRow(row: Row, partial: boolean, origin: Origin): void {
+    const { write } = this.#options.input;
     if (write === 'append' && this.#writesBlindly) {
-      this.#fold.add(undefined, { kind: 'upsert', row, origin });
+      this.#fold.add(undefined, { kind: 'upsert', row, origin, steps: null });
       return;
     }
-    const key = keyText('', this.#keys, row);
-    if (key === null) throw new SluiceError('RECORD_REJECTED', `it has not all of its key, ${this.#keys.join(', ')}`);
-    if (change.before !== undefined) await this.#addMoved(change.before, key, origin);
-    this.#fold.add(key, { kind: partial ? 'update' : 'upsert', row, origin });
+    const key = foldKey(this.#keys, row);
+    if (key === undefined)
+      throw new SluiceError('RECORD_REJECTED', `it has not all of its key, ${this.#keys.join(', ')}`);
+    this.#fold.add(key, { kind: partial ? 'update' : 'upsert', row, origin, steps: null });
   }
 
   /** Writes what was noted. @throws what the system says when it is not about records */
@@ -167,27 +183,33 @@ export class StreamTarget {
   }
 
   #addDelete(row: Row, origin: Origin): void {
-    const key = keyText('', this.#keys, row) ?? undefined;
-    this.#fold.add(key, { kind: 'delete', row, origin });
+    this.#fold.add(foldKey(this.#keys, row), { kind: 'delete', row, origin, steps: null });
   }
 
   /** Where the target's key is another than the source's, a change may move a record: it leaves its old place. */
-  async #addMoved(before: Row, key: string, origin: Origin): Promise<void> {
+  async #addMoved(before: Row, row: Row, origin: Origin): Promise<void> {
     if (this.spec.keys.length === 0 || !this.#options.input.deletes) return;
     const old = await this.#keyRow(before).catch(() => undefined);
-    if (old !== undefined && keyText('', this.#keys, old) !== key) this.#addDelete(old, origin);
+    if (old !== undefined && foldKey(this.#keys, old) !== foldKey(this.#keys, row)) this.#addDelete(old, origin);
   }
 
+  /** In place, where that can be: the record was decoded for this. */
   #fit(row: Row): Row {
-    const fitted: Record<string, Row[string]> = {};
+    const fitted = row as Record<string, Row[string]>;
     const coercions = this.#coercions;
-    for (const name of Object.keys(row)) {
+    let unknown = false;
+    for (const name in fitted) {
       const coerce = coercions.get(name);
-      if (coerce !== undefined) fitted[name] = coerce(row[name] as Row[string]);
-      else if (this.#stream.open === true) fitted[name] = row[name] as Row[string];
-      else this.#unknown(name);
+      if (coerce !== undefined) {
+        const value = fitted[name] as Row[string];
+        const turned = coerce(value);
+        if (turned !== value) fitted[name] = turned;
+      } else if (this.#stream.open !== true) {
+        this.#unknown(name);
+        unknown = true;
+      }
     }
-    return fitted;
+    return unknown ? Object.fromEntries(Object.entries(fitted).filter(([name]) => coercions.has(name))) : fitted;
   }
 
   /** @throws unless it is to be left out */
@@ -215,11 +237,11 @@ export class StreamTarget {
   async #again(refused: readonly { readonly one: Folded; readonly reason: string }[], outcome: Outcome): Promise<void> {
     const many = refused.length > AGAIN_MAX;
     for (const { one, reason } of refused) {
-      if (many && one.steps.length === 1) {
+      if (many && one.steps === null) {
         outcome.rejected.push(rejection(one.origin, 'RECORD_REJECTED', reason));
         continue;
       }
-      for (const step of one.steps) {
+      for (const step of one.steps ?? [one]) {
         const [result] = await this.#write(step.kind, [step]);
         if (result?.ok === true) count(outcome, step.kind);
         else outcome.rejected.push(rejection(step.origin, 'RECORD_REJECTED', result?.reason ?? reason));
@@ -247,6 +269,27 @@ export class StreamTarget {
       throw new SluiceError('ENDPOINT_UNSUPPORTED', `${name} has no primary key: name the keys of the stream`);
     }
   }
+}
+
+function isPartial({ unchanged }: ChangeRecord): boolean {
+  return unchanged !== undefined && unchanged.length > 0;
+}
+
+function withoutRecord({ op }: ChangeRecord): SluiceError {
+  return new SluiceError('RECORD_REJECTED', `a change of kind ${op} has no record`);
+}
+
+/** What is equal for records of one key; undefined where one of its fields is missing. */
+function foldKey(keys: readonly string[], row: Row): string | undefined {
+  const [first, ...others] = keys;
+  if (first === undefined || row[first] === undefined) return undefined;
+  let text = keyPart(row[first] as Row[string]);
+  for (const name of others) {
+    const value = row[name];
+    if (value === undefined) return undefined;
+    text += `,${keyPart(value)}`;
+  }
+  return text;
 }
 
 function count(outcome: Outcome, kind: Kind): void {

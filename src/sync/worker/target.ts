@@ -65,6 +65,8 @@ export class Target {
     let records = 0;
     let newestAt = 0;
     let truncate: string | null = null;
+    let last: Route | undefined;
+    let stream: StreamTarget | undefined;
     scan: for (const { bytes } of this.reader.chunks(extent, CHUNK_BYTES)) {
       // The view is gone with the next step, and what it holds is needed until it is written.
       for (const origin of origins(new Uint8Array(bytes), from)) {
@@ -80,13 +82,21 @@ export class Target {
           if (origin.timestamp > newestAt) newestAt = origin.timestamp;
           if (route === undefined || change.op === 'truncate') continue;
           if (this.#connection === undefined) await this.#publish(route, change, origin, batches, outcome);
-          else used.add(await this.#note(route, change, origin, partition));
+          else {
+            if (route !== last) {
+              last = route;
+              stream = await this.streamOf(route.spec.from, partition);
+              used.add(stream);
+            }
+            const pending = this.#note(stream as StreamTarget, change, origin);
+            if (pending !== undefined) await pending;
+          }
         } catch (error) {
           outcome.rejected.push(rejected(error, origin));
         }
       }
     }
-    for (const stream of used) await stream.flush(outcome);
+    for (const one of used) await one.flush(outcome);
     return { ...outcome, next, truncate, records, newestAt, batches: batches.take() };
   }
 
@@ -109,18 +119,19 @@ export class Target {
     return this.#connection;
   }
 
-  async #note({ spec }: Route, change: ChangeRecord, origin: Origin, partition: number): Promise<StreamTarget> {
-    const stream = await this.streamOf(spec.from, partition);
-    try {
-      await stream.add(change, origin);
-    } catch (error) {
+  #note(stream: StreamTarget, change: ChangeRecord, origin: Origin): void | Promise<void> {
+    const again = async (error: unknown): Promise<void> => {
       if (asSluiceError(error).code !== 'SYNC_FIELD_UNKNOWN') throw error;
       // It may have been given the field since; what is still missing is met again.
       this.#discovered = undefined;
-      stream.describe(requireStream(await this.#discover(), spec.to));
+      stream.describe(requireStream(await this.#discover(), stream.spec.to));
       await stream.add(change, origin);
+    };
+    try {
+      return stream.add(change, origin)?.catch(again);
+    } catch (error) {
+      return again(error);
     }
-    return stream;
   }
 
   #discover(): Promise<readonly Stream[]> {
@@ -150,7 +161,7 @@ export class Target {
     const key =
       parts.length === 0 ? keyOf(origin) : parts.length > 1 ? `[${parts.map(keyPart).join(',')}]` : String(first);
     const value = deletion ? null : encodeUtf8(JSON.stringify(toJson(row, NO_STREAM)));
-    if (!batches.add(key === null ? null : encodeUtf8(key), value, origin.timestamp)) {
+    if (!batches.add(key, value, origin.timestamp)) {
       throw new SluiceError('RECORD_REJECTED', 'the record is larger than the log takes');
     }
     if (deletion) outcome.deleted++;
