@@ -169,6 +169,8 @@ export const ERROR_TABLE = {
   IDEMPOTENCY_UNDER_WAY: kind(409, true, 'The request with this Idempotency-Key is under way'),
   IDEMPOTENCY_UNANSWERED: kind(409, false, 'The request was sent before, and its answer is not known'),
   QUEUE_FULL: kind(503, true, 'The queue of the route holds as many requests as it may'),
+  // Workflows
+  WORKFLOW_INVALID: kind(400, false, 'The definition of a workflow is not valid'),
   // The store and the process
   LIMIT_EXCEEDED: kind(429, true, 'A limit of this server is reached'),
   LOG_BUSY: kind(429, true, 'Too much is waiting to be written; slow down'),

@@ -78,6 +78,14 @@ export const DEFAULT_LIMITS = {
   expressionDepthMax: 500,
   /** Values in one list that a JSONata expression makes. */
   expressionItemsMax: 100_000,
+  /** One workflow document. */
+  workflowDocumentBytesMax: 1 * MIB,
+  /** Levels of objects and lists in a workflow document. */
+  workflowLevelsMax: 200,
+  /** Values in a workflow document, aliases of YAML taken apart. */
+  workflowPartsMax: 200_000,
+  /** Tasks in a workflow document. */
+  workflowTasksMax: 5_000,
   /** One expression of a workflow document. */
   workflowExpressionLengthMax: 32 * KIB,
   /** Steps of one evaluation of a jq expression, about: values looked at, calls, a part of what is copied. */

@@ -4,6 +4,7 @@ export type * from './definition/extensions.ts';
 export { TASK_KINDS, type TaskKind, taskKind } from './definition/kinds.ts';
 export type * from './definition/parts.ts';
 export type * from './definition/tasks.ts';
+export { validateDefinition } from './definition/validate.ts';
 export {
   type CompiledExpression,
   compileExpression,
