@@ -52,6 +52,6 @@ export function checkSize(value: unknown, limits: Limits): void {
   visit(value, 0);
 }
 
-export function invalid(message: string): SluiceError {
+function invalid(message: string): SluiceError {
   return new SluiceError('WORKFLOW_INVALID', message);
 }
