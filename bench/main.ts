@@ -34,6 +34,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     question: 'rows/s of a table from PostgreSQL to MariaDB, beside COPY and LOAD DATA',
     load: () => import('./sync-batch.ts'),
   },
+  workflow: {
+    question: 'completed runs/s of workflows, durable steps/s, what the engine adds to a step',
+    load: () => import('./workflow.ts'),
+  },
   scale: {
     question: 'memory and start-up with many partitions, topics and connections',
     load: () => import('./scale.ts'),

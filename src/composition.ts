@@ -28,6 +28,7 @@ import {
 import { SchemaRegistry } from '#schema';
 import { type Server, startServer } from '#server';
 import { type JobSpec, jobKind, type MappingSpec, mappingKind, Sync, syncReports } from '#sync';
+import { Workflows, workflowKind } from '#workflow';
 
 const EVENT_LOOP_RESOLUTION_MS = 1;
 const GATEWAY_PORT = 7080;
@@ -49,23 +50,21 @@ export async function serve(options: ServeOptions): Promise<Running> {
   const log = await openLmdbLog({ directory: options.data, limits, clock: systemClock, logger, metrics });
   try {
     const schemas = new SchemaRegistry(log, limits);
-    const processors = new Processors({ log, limits, clock: systemClock, logger, metrics }, options.workers);
     const { host, port, tls, allowInsecure, autoCreateTopics, allowedOrigins } = options;
     const gatewayOptions = { ...options.gateway, port: options.gateway.port ?? GATEWAY_PORT, tls, allowInsecure };
     const groups = new GroupCoordinator(log, { limits, clock: systemClock, metrics });
     const common = { limits, clock: systemClock, logger, metrics };
+    const processors = new Processors({ log, ...common }, options.workers);
     const loginKeyFile = join(options.data, LOGIN_KEY_FILE);
     const gateway = new Gateway({ ...gatewayOptions, loginKeyFile, log, groups, ...common });
     const vault = new Vault(log, options.data);
     const endpoints = new Endpoints({ ...common, folder: options.connectors, ...secretsOf(vault, () => resources) });
     const sync = await Sync.open({ ...common, log, endpoints });
+    const workflows = new Workflows({ log, ...common, secret: (name) => vault.open(name) });
     const settings = (spec: ProcessorSpec) => settingsOf(spec, options.processors);
     const { resources, keys, secrets } = await openResources(log, systemClock, [
       schemaKind(schemas),
-      processorKind({
-        deploy: async (name, spec) => processors.deploy(name, settings(spec)),
-        remove: (name) => processors.remove(name),
-      }),
+      processorKind(processorTarget(processors, settings)),
       secretKind(vault),
       endpointKind(endpoints),
       mappingKind(sync),
@@ -74,6 +73,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
       apiKind(gateway.apis),
       routeKind(gateway.routes),
       planKind(gateway.plans),
+      workflowKind(workflows),
     ]);
     await openProcessors(processors, resources, settings);
     let issuer = options.issuer ?? '';
@@ -82,6 +82,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
     const oauth = await AuthorizationServer.open({ ...parts, issuer: () => issuer });
     openEndpoints(endpoints, resources);
     await openSync(sync, resources);
+    await workflows.restore(resources);
     await openGateway(gateway, resources, keys, options.gateway.port !== undefined);
     const server = await startServer({
       log,
@@ -101,6 +102,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
       allowedOrigins,
       gateway,
       queues: gateway.queues,
+      workflows,
       backup: (directory) => log.backup(directory),
     }).catch(async (error: unknown) => {
       // Threads with open sockets would take the process down before it could say why.
@@ -109,15 +111,22 @@ export async function serve(options: ServeOptions): Promise<Running> {
     });
     issuer ||= server.url;
     handIssuer(gateway, resources, oauth);
-    return {
-      url: server.url,
-      gatewayUrl: gateway.url,
-      stop: () => stop(server, gateway, sync, endpoints, groups, processors, log),
-    };
+    const goDown = () => stop(server, gateway, sync, workflows, endpoints, groups, processors, log);
+    return { url: server.url, gatewayUrl: gateway.url, stop: goDown };
   } catch (error) {
     await log.close();
     throw error;
   }
+}
+
+function processorTarget(
+  processors: Processors,
+  settings: (spec: ProcessorSpec) => ReturnType<typeof settingsOf>,
+): Parameters<typeof processorKind>[0] {
+  return {
+    deploy: async (name, spec) => processors.deploy(name, settings(spec)),
+    remove: (name) => processors.remove(name),
+  };
 }
 
 /** @param asked to listen, whether or not there is a route */
@@ -199,6 +208,7 @@ async function stop(
   server: Server,
   gateway: Gateway,
   sync: Sync,
+  workflows: Workflows,
   endpoints: Endpoints,
   groups: GroupCoordinator,
   processors: Processors,
@@ -206,6 +216,7 @@ async function stop(
 ): Promise<void> {
   await Promise.all([server.close(), gateway.close()]);
   await sync.close();
+  await workflows.close();
   await endpoints.close();
   await groups.close();
   await processors.close();

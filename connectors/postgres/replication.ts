@@ -38,7 +38,6 @@ interface CopyConnection {
 }
 
 export class ReplicationStream {
-  readonly slot: string;
   readonly #client: pg.Client;
   readonly #connection: CopyConnection;
   readonly #plugin: PgoutputPlugin;
@@ -48,14 +47,7 @@ export class ReplicationStream {
   #heardAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(
-    client: pg.Client,
-    plugin: PgoutputPlugin,
-    slot: string,
-    from: string,
-    open: Set<ReplicationStream>,
-  ) {
-    this.slot = slot;
+  private constructor(client: pg.Client, plugin: PgoutputPlugin, from: string, open: Set<ReplicationStream>) {
     this.#client = client;
     this.#connection = (client as unknown as { connection: CopyConnection }).connection;
     this.#plugin = plugin;
@@ -83,7 +75,7 @@ export class ReplicationStream {
     // The declared configuration knows nothing of replication.
     const client = new pg.Client({ ...config, replication: 'database' } as pg.ClientConfig);
     const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: [slot], messages: true });
-    const stream = new ReplicationStream(client, plugin, slot, from, open);
+    const stream = new ReplicationStream(client, plugin, from, open);
     open.add(stream);
     client.on('error', (error) => stream.#fail(error));
     client.on('end', () => stream.#fail(new SluiceError('ENDPOINT_UNREACHABLE', 'the connection ended')));

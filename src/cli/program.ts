@@ -17,6 +17,7 @@ import { resourceCommands } from './commands/resources.ts';
 import { serveCommand } from './commands/serve.ts';
 import { storeCommands } from './commands/store.ts';
 import { syncCommand } from './commands/sync.ts';
+import { workflowCommand } from './commands/workflow.ts';
 import { EXIT, reportError } from './exit.ts';
 import { exitQuietlyOnClosedPipe } from './output.ts';
 
@@ -44,6 +45,7 @@ export async function runCli(args: readonly string[], acts: Acts): Promise<void>
     syncCommand(),
     deadCommand(),
     gatewayCommand(),
+    workflowCommand(),
     keysCommand(),
     benchCommand(),
     ...storeCommands(acts),

@@ -171,6 +171,10 @@ export const ERROR_TABLE = {
   QUEUE_FULL: kind(503, true, 'The queue of the route holds as many requests as it may'),
   // Workflows
   WORKFLOW_INVALID: kind(400, false, 'The definition of a workflow is not valid'),
+  WORKFLOW_INPUT_INVALID: kind(422, false, 'A run of the workflow cannot begin with this input'),
+  WORKFLOW_BUSY: kind(429, true, 'As many runs are open or beginning as may be'),
+  EXECUTION_UNKNOWN: kind(404, false, 'There is no such run of a workflow, or none that is open'),
+  EXECUTION_CONFLICT: kind(409, false, 'The run is not in a state for this'),
   // The store and the process
   LIMIT_EXCEEDED: kind(429, true, 'A limit of this server is reached'),
   LOG_BUSY: kind(429, true, 'Too much is waiting to be written; slow down'),

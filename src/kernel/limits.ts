@@ -192,6 +192,40 @@ export const DEFAULT_LIMITS = {
   apiBytesMax: 256 * KIB,
   /** A JSON body that the gateway brings from one version of an API to another. */
   apiBodyBytesMax: 1 * MIB,
+  /** Tasks of one run of a workflow, over its whole life; beyond it the run fails. */
+  workflowStepsMax: 1_000_000,
+  /** Tasks that one run begins before others have their turn. */
+  workflowStepsAtOnceMax: 500,
+  /** Tasks of one run that does nothing but go on; it is held back to as many in a second. */
+  workflowStepsPerSecondMax: 10_000,
+  /** What one task is given or puts out, as JSON; beyond it the task fails. A character may take three bytes. */
+  workflowEventCharsMax: 256 * KIB,
+  /** Events that one run keeps for tasks that do not listen yet. */
+  workflowKeptEventsMax: 100,
+  /** Open runs of one partition that are at hand without being parsed. */
+  workflowLiveMax: 10_000,
+  /** Open runs of one partition; beyond it a start is refused with WORKFLOW_BUSY. */
+  workflowOpenMax: 5_000_000,
+  /** State of the open runs of one partition in memory; beyond it a start is refused with WORKFLOW_BUSY. */
+  workflowStateBytesMax: 2_048 * MIB,
+  /** Keys of starts that one partition remembers; beyond it a start with a new one is refused with WORKFLOW_BUSY. */
+  workflowStartKeysMax: 1_000_000,
+  /** How long a key of a start is remembered. */
+  workflowStartKeyMs: 24 * 3_600_000,
+  /** Starts that are not answered yet; beyond it a start is refused with WORKFLOW_BUSY. */
+  workflowStartsPendingMax: 20_000,
+  /** The same for everything else that is asked of runs. */
+  workflowCommandsPendingMax: 100_000,
+  /** Calls of services under way in one partition; what is more waits. */
+  workflowCallsMax: 1_000,
+  /** One call of a service. */
+  workflowCallMs: 60_000,
+  /** The answer of a service; beyond it the call fails. */
+  workflowAnswerBytesMax: 256 * KIB,
+  /** One script of a workflow. */
+  workflowScriptMs: 5_000,
+  /** Heap of the thread of one script. */
+  workflowScriptHeapBytesMax: 64 * MIB,
   /** How long a graceful shutdown waits for connections to drain. */
   shutdownMs: 10_000,
 };

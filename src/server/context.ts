@@ -16,6 +16,7 @@ import type { RecordSink } from './produce/record-sink.ts';
 import type { SchemaBindings } from './schemas/bindings.ts';
 import type { Streams } from './stream/streams.ts';
 import type { SyncJobs } from './sync/documents.ts';
+import type { WorkflowService } from './workflows/service.ts';
 
 export interface ServerSettings {
   /** A produce to a topic that does not exist creates it. */
@@ -66,6 +67,8 @@ export interface ServerContext {
   createTopic(name: string): Promise<Topic>;
   /** Of the gateway, where there is one. */
   readonly queues: GatewayQueues | undefined;
+  /** Absent where there is no engine. */
+  readonly workflows: WorkflowService | undefined;
   /** Copies the store into a folder; absent where the engine cannot. */
   readonly backup: ((directory: string) => Promise<void>) | undefined;
   /** Aborted when the server begins to shut down: long polls and streams end, sockets are told to go. */

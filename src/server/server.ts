@@ -46,6 +46,8 @@ import { streamRoutes } from './stream/routes.ts';
 import { Streams } from './stream/streams.ts';
 import type { SyncJobs } from './sync/documents.ts';
 import { syncRoutes } from './sync/routes.ts';
+import { workflowRoutes } from './workflows/routes.ts';
+import type { WorkflowService } from './workflows/service.ts';
 import { attachWebSocket } from './ws/index.ts';
 
 export interface ServerOptions extends Partial<ServerSettings> {
@@ -72,6 +74,7 @@ export interface ServerOptions extends Partial<ServerSettings> {
   /** Of the gateway, where there is one. */
   readonly queues?: GatewayQueues;
   readonly gateway?: GatewayReports;
+  readonly workflows?: WorkflowService;
   /** Copies the store into a folder while it is in use. */
   readonly backup?: (directory: string) => Promise<void>;
 }
@@ -173,6 +176,7 @@ function createContext(options: ServerOptions, shutdown: AbortSignal): ServerCon
     sync: options.sync,
     queues: options.queues,
     gateway: options.gateway,
+    workflows: options.workflows,
     backup: options.backup,
     shutdown,
   };
@@ -197,6 +201,7 @@ function allRoutes(context: ServerContext, routes: () => readonly Route[]): Rout
     ...deadRoutes(context),
     ...queueRoutes(context),
     ...gatewayRoutes(context),
+    ...workflowRoutes(context),
     ...backupRoutes(context),
     ...serviceRoutes(context, routes),
   ];

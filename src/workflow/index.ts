@@ -12,3 +12,5 @@ export {
   type Variables,
 } from './expressions/compile.ts';
 export { ExpressionError } from './expressions/error.ts';
+export { workflowKind } from './kind.ts';
+export { type Execution, Workflows, type WorkflowsOptions } from './workflows.ts';

@@ -2,9 +2,11 @@
  * The text of a document, YAML or JSON, to a value: bounded in bytes, levels and what aliases may make of it, with the line
  * where it is not well formed. Called by `validate.ts` and by the importers.
  */
-import { parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { type Limits, SluiceError } from '#kernel';
 
+const require = createRequire(import.meta.url);
 /** Aliases in all, over the whole text: a document has no use for more. */
 const ALIASES_MAX = 100;
 
@@ -29,6 +31,8 @@ function parseJson(text: string): unknown {
 
 function parseYaml(text: string): unknown {
   try {
+    // Loaded with the first such text: what is declared over HTTP is JSON.
+    const { parseDocument } = require('yaml') as typeof Yaml;
     const parsed = parseDocument(text, { uniqueKeys: true, merge: false });
     const [error] = parsed.errors;
     if (error !== undefined) throw invalid(error.message.split('\n')[0] ?? 'the document cannot be parsed');

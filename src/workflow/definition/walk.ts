@@ -3,15 +3,18 @@
  * twice, `then` that leads nowhere, references to what `use` does not have, expressions that do not compile or name
  * variables that are not known where they stand. Called by `validate.ts`.
  */
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
-import { Cron } from 'croner';
+import { createRequire } from 'node:module';
+import type * as Ajv2020Module from 'ajv/dist/2020.js';
+import type formats from 'ajv-formats';
+import type * as Croner from 'croner';
 import type { Limits } from '#kernel';
 import type { WorkflowDocument } from './document.ts';
 import { type TaskKind, taskKind } from './kinds.ts';
 import type { Task, TaskList } from './tasks.ts';
 import { escaped, Texts } from './texts.ts';
 import type { Problem } from './validate.ts';
+
+const require = createRequire(import.meta.url);
 
 type Fields = Readonly<Record<string, unknown>>;
 type Known = ReadonlySet<string>;
@@ -87,6 +90,7 @@ export class TaskWalk {
     const { cron, timezone } = schedule;
     if (cron === undefined) return;
     try {
+      const { Cron } = require('croner') as typeof Croner;
       new Cron(cron, { paused: true, ...(timezone === undefined ? {} : { timezone }) }).nextRun();
     } catch (error) {
       this.#report('/schedule/cron', (error as Error).message);
@@ -335,8 +339,10 @@ export class TaskWalk {
     if (document === undefined || !format.startsWith('json')) return;
     if (typeof document === 'string') return;
     try {
+      const { Ajv2020 } = require('ajv/dist/2020.js') as typeof Ajv2020Module;
+      const { default: addFormats } = require('ajv-formats') as typeof formats;
       const ajv = new Ajv2020({ strict: false, validateFormats: true });
-      addFormats.default(ajv);
+      addFormats(ajv as never);
       // Whatever edition it says, the words in use mean the same.
       const { $schema: _edition, ...plain } = (document ?? {}) as Fields;
       ajv.compile(typeof document === 'object' ? plain : (document as boolean));

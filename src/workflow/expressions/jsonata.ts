@@ -2,8 +2,11 @@
  * What of JSONata is looked at before the library may run it. `$eval` is refused: text in data must not become an
  * expression. Time, depth and size are bounded where it runs, on a thread that can be ended (`library-entry.ts`).
  */
-import jsonata from 'jsonata';
+import { createRequire } from 'node:module';
+import type jsonata from 'jsonata';
 import { ExpressionError } from './error.ts';
+
+const require = createRequire(import.meta.url);
 
 /** @throws ExpressionError */
 export function checkJsonata(text: string): void {
@@ -20,8 +23,10 @@ export function checkJsonata(text: string): void {
 }
 
 function syntaxTree(text: string): unknown {
+  // Loaded with the first expression of the language: most documents have none.
+  const parse = require('jsonata') as typeof jsonata;
   try {
-    return jsonata(text).ast();
+    return parse(text).ast();
   } catch (error) {
     throw new ExpressionError((error as { message?: string }).message ?? String(error));
   }

@@ -1,10 +1,13 @@
 /** The JSON Schema (2020-12) of a workflow document, and the check made of it. Called by `../validate.ts`. */
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { createRequire } from 'node:module';
+import type * as Ajv2020Module from 'ajv/dist/2020.js';
+import type { Ajv2020, ErrorObject } from 'ajv/dist/2020.js';
 import { TASK_KINDS } from '../kinds.ts';
 import { PARTS } from './parts.ts';
 import { MAP, mapOf, namedList, object, oneOf, ref, type Schema, TEXT } from './shapes.ts';
 import { TASKS } from './tasks.ts';
 
+const require = createRequire(import.meta.url);
 const VERSION = '^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(?:-[0-9A-Za-z.-]+)?(?:\\+[0-9A-Za-z.-]+)?$';
 const NAME: Schema = { type: 'string', pattern: '^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$' };
 
@@ -74,7 +77,9 @@ let check: ReturnType<Ajv2020['compile']> | undefined;
 
 /** What does not fit, the most telling first; empty where all does. */
 export function schemaProblems(document: unknown): { path: string; message: string }[] {
-  check ??= new Ajv2020({ strict: false, allErrors: false, verbose: false }).compile(DOCUMENT);
+  // Loaded with the first document.
+  const { Ajv2020: NewAjv } = require('ajv/dist/2020.js') as typeof Ajv2020Module;
+  check ??= new NewAjv({ strict: false, allErrors: false, verbose: false }).compile(DOCUMENT);
   if (check(document)) return [];
   return (check.errors ?? [])
     .filter(({ keyword }) => keyword !== 'if' && keyword !== 'oneOf' && keyword !== 'anyOf')

@@ -1,0 +1,35 @@
+/** Shapes of what is asked of workflows and answered, for checks and for the documentation. */
+import { z } from 'zod';
+
+export const startBody = z
+  .strictObject({
+    input: z.unknown().optional().describe('Any JSON; {} where there is none'),
+    labels: z.record(z.string().max(64), z.string().max(256)).optional().describe('What the run can be found by'),
+  })
+  .meta({ id: 'WorkflowStart' });
+
+export const executionAnswer = z
+  .looseObject({
+    id: z.string(),
+    status: z.enum(['running', 'paused', 'completed', 'faulted', 'cancelled', 'ended']),
+    duplicate: z.boolean().optional().describe('The Idempotency-Key was used for this run before'),
+    output: z.unknown().optional(),
+    error: z.unknown().optional().describe('Of a faulted run: an RFC 9457 document'),
+  })
+  .meta({ id: 'WorkflowExecution' });
+
+export const listAnswer = z
+  .object({
+    executions: z.array(z.looseObject({ id: z.string(), workflow: z.string(), status: z.string() })),
+    next: z.string().nullable().describe('`after` of the next page'),
+  })
+  .meta({ id: 'WorkflowExecutions' });
+
+export const historyAnswer = z
+  .object({
+    records: z.array(z.looseObject({ offset: z.int(), kind: z.string() })).describe('Commands, events, rejections'),
+    before: z.int().nullable().describe('`before` of the page with what is older'),
+  })
+  .meta({ id: 'WorkflowHistory' });
+
+export const cancelBody = z.strictObject({ reason: z.string().max(1_000).optional() }).meta({ id: 'WorkflowCancel' });
