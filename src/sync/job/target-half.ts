@@ -49,6 +49,8 @@ export class TargetHalf {
   #place: TargetPlace;
   #stopping = false;
   #broken = false;
+  /** The thread is being given back: whatever comes now is for the next one. */
+  #resting = false;
   #committing: Promise<unknown> = Promise.resolve();
   #barrier: Barrier = { arrived: new Map() };
   #activeAt = 0;
@@ -145,6 +147,7 @@ export class TargetHalf {
 
   async #work(thread: SyncThread): Promise<void> {
     this.#broken = false;
+    this.#resting = false;
     this.#barrier = { arrived: new Map() };
     this.#activeAt = this.#options.parts.clock.monotonic();
     const failures: unknown[] = [];
@@ -165,10 +168,11 @@ export class TargetHalf {
     const { partitions, parts } = this.#options;
     const partition = partitions[index] as Partition;
     let position = this.committed(partition);
-    while (!this.#stopping && !this.#broken) {
+    while (!this.#stopping && !this.#broken && !this.#resting) {
       const extent = partition.extent(position, parts.limits.syncBatchBytes);
       if (extent === null) {
-        if (this.#mayRest()) return;
+        this.#maybeRest();
+        if (this.#resting) return;
         await this.#wakes[index]?.sleep(IDLE_MS);
         continue;
       }
@@ -183,13 +187,13 @@ export class TargetHalf {
     }
   }
 
-  /** Whether all of the job is quiet for long enough. */
-  #mayRest(): boolean {
+  /** For all partitions at once, when all of the job has been quiet for long enough. */
+  #maybeRest(): void {
     const { spec, parts, partitions } = this.#options;
-    if (spec.strategy === 'real_time' || parts.clock.monotonic() - this.#activeAt < IDLE_MS) return false;
-    if (partitions.some((one) => one.durable > this.committed(one))) return false;
+    if (spec.strategy === 'real_time' || parts.clock.monotonic() - this.#activeAt < IDLE_MS) return;
+    if (partitions.some((one) => one.durable > this.committed(one))) return;
+    this.#resting = true;
     for (const wake of this.#wakes) wake.note();
-    return true;
   }
 
   /** When all partitions stand before it the stream is emptied, once, and all go on behind it. */
