@@ -202,6 +202,8 @@ export const DEFAULT_LIMITS = {
   workflowEventCharsMax: 256 * KIB,
   /** Events that one run keeps for tasks that do not listen yet. */
   workflowKeptEventsMax: 100,
+  /** Events of the bus that are remembered for tasks that begin to listen after they came. */
+  workflowRecentEventsMax: 1_000,
   /** Open runs of one partition that are at hand without being parsed. */
   workflowLiveMax: 10_000,
   /** Open runs of one partition; beyond it a start is refused with WORKFLOW_BUSY. */

@@ -3,8 +3,9 @@
  * The composition root makes one; kind `workflow` declares by it, the server's routes ask it. The lanes start with the first
  * workflow that is declared.
  */
-import { type Clock, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
+import { type Clock, encodeUtf8, type Limits, type Logger, type Metrics, SluiceError } from '#kernel';
 import type { Log, Partition, Topic } from '#log';
+import { encodeBatch } from '#record';
 import type { HistoryEntry, Resources } from '#resource';
 import type { Command } from './engine/commands.ts';
 import type { Ended } from './engine/draft.ts';
@@ -15,7 +16,7 @@ import { LaneThread } from './runtime/lane-thread.ts';
 import type { Definition } from './runtime/protocol.ts';
 import { partitionOfId, RunIds } from './runtime/run-ids.ts';
 import { type Shown, shownOpen } from './shown.ts';
-import { EVENT_TOPIC } from './tasks/emit.ts';
+import { EVENT_TOPIC, eventHeaders } from './tasks/emit.ts';
 
 const EVENTS_TOPIC = 'sys.workflow.events';
 /** One record for each run that is over. */
@@ -111,7 +112,7 @@ export class Workflows {
     const topic = async (name: string): Promise<Topic> => log.findTopic(name) ?? (await log.createTopic(name));
     this.#events = (await topic(EVENTS_TOPIC)).partitions[PARTITION] as Partition;
     this.#ended = (await topic(ENDED_TOPIC)).partitions[PARTITION] as Partition;
-    await topic(EVENT_TOPIC);
+    const bus = (await topic(EVENT_TOPIC)).partitions[0] as Partition;
     const ended = (status: string) =>
       metrics.counter('sluice_workflow_ended_total', 'Runs of workflows that are over, by how they ended', { status });
     const steps = metrics.counter('sluice_workflow_steps_total', 'Tasks of workflows begun, durably');
@@ -123,6 +124,7 @@ export class Workflows {
       logger,
       events: this.#events,
       ended: this.#ended,
+      bus,
       definitions: (uses) => this.#definitions(uses),
       secrets: () => this.#secrets(),
       topics: () => this.#topics(),
@@ -307,6 +309,23 @@ export class Workflows {
     if (reply.code !== 'EXECUTION_UNKNOWN') throw new SluiceError(reply.code, reply.message);
     const { status } = await this.get(command.id);
     throw new SluiceError('EXECUTION_CONFLICT', `execution ${command.id} is ${status}`, { status });
+  }
+
+  /** Resolves with its offset when the event is durable: tasks that listen hear it, and schedules. */
+  async publish(event: Readonly<Record<string, unknown>>): Promise<number> {
+    await this.#ready();
+    const now = this.#options.clock.now();
+    const defaults = {
+      specversion: '1.0',
+      id: this.#ids.next(),
+      source: '/v1/events',
+      time: new Date(now).toISOString(),
+    };
+    const whole: Record<string, unknown> = { ...defaults, ...event };
+    const headers = Object.entries(eventHeaders(whole)).map(([key, text]) => ({ key, value: encodeUtf8(text) }));
+    const value = encodeUtf8(JSON.stringify(whole['data'] ?? null));
+    const batch = encodeBatch([{ key: null, value, headers }], { now });
+    return (await this.#options.log.partition(EVENT_TOPIC, PARTITION).append(batch)).baseOffset;
   }
 
   async close(): Promise<void> {

@@ -112,13 +112,35 @@ describe('a run', () => {
     await declare(at, 'emitting', [{ e: { emit: { event, topic: 'made', key: '.n' } } }]);
     await start(at, 'emitting', { n: 7 }, { waitMs: 10_000 });
     const read = (partition: number) =>
-      ask<{ records: { key: string; value: object }[] }>(
+      ask<{ records: { key: string; value: object; headers: object }[] }>(
         at,
         'GET',
         `/v1/topics/made/partitions/${partition}/records?offset=0`,
       );
     const records = (await Promise.all([read(0), read(1)])).flatMap(({ body }) => body.records);
-    expect(records).toMatchObject([{ key: '7', value: { type: 'made', data: { n: 7 }, specversion: '1.0' } }]);
+    expect(records).toMatchObject([{ key: '7', value: { n: 7 }, headers: { ce_type: 'made', ce_specversion: '1.0' } }]);
+  });
+});
+
+describe('events', () => {
+  test('of the bus and of a request wake what listens, and start what is scheduled by them', async () => {
+    await declare(at, 'listening', [
+      { l: { listen: { to: { all: [{ with: { type: 'paid' } }, { with: { type: 'sent' } }] } } } },
+    ]);
+    const schedule = { on: { one: { with: { type: 'paid' } } } };
+    await declare(at, 'woken', [{ s: { set: { got: '${ . }' } } }], { schedule });
+    const run = await start(at, 'listening', {});
+    const event = { specversion: '1.0', id: '1', source: '/test', type: 'paid', data: { by: 'card' } };
+    const type = { 'content-type': 'application/cloudevents+json' };
+    expect(await ask(at, 'POST', '/v1/events', event, type)).toMatchObject({ status: 200 });
+    await ask(at, 'POST', `/v1/executions/${run.id}/events`, { type: 'sent', data: 2 });
+    expect(await endOf(at, run.id)).toMatchObject({ status: 'completed', output: [{ by: 'card' }, 2] });
+    const woken = async () =>
+      (await ask<{ executions: Execution[] }>(at, 'GET', '/v1/executions?workflow=woken')).body.executions;
+    const [first] = await waitFor(async () => ((await woken()).length > 0 ? woken() : undefined), {
+      what: 'the scheduled run',
+    });
+    expect(await endOf(at, first?.id ?? '')).toMatchObject({ output: { got: [{ by: 'card' }] } });
   });
 });
 

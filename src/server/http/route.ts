@@ -80,6 +80,7 @@ export interface Route extends Declaration {
 }
 
 export interface CheckedDeclaration<P extends z.ZodObject, Q extends z.ZodObject> extends Declaration {
+  readonly subject?: Route['subject'] & {};
   readonly params?: P;
   readonly query?: Q;
   readonly handle: (exchange: Exchange, input: Input<z.output<P>, z.output<Q>>) => void | Promise<void>;

@@ -32,4 +32,13 @@ export const historyAnswer = z
   })
   .meta({ id: 'WorkflowHistory' });
 
+export const eventBody = z
+  .looseObject({
+    type: z.string(),
+    source: z.string().optional(),
+    id: z.string().optional(),
+    data: z.unknown().optional(),
+  })
+  .meta({ id: 'WorkflowEvent' });
+
 export const cancelBody = z.strictObject({ reason: z.string().max(1_000).optional() }).meta({ id: 'WorkflowCancel' });

@@ -4,7 +4,7 @@ import type { Principal } from '../auth/principal.ts';
 import type { ServerContext } from '../context.ts';
 import { defineRoute, type Route } from '../http/route.ts';
 import { checkJson, checkShape, parseJson } from '../http/shape.ts';
-import { cancelBody, executionAnswer, historyAnswer, listAnswer, startBody } from './documents.ts';
+import { cancelBody, eventBody, executionAnswer, historyAnswer, listAnswer, startBody } from './documents.ts';
 import type { ExecutionAnswer, ExecutionCommand, WorkflowService } from './service.ts';
 
 const JSON_TYPE = 'application/json';
@@ -12,6 +12,8 @@ const EVENT_TYPE = 'application/cloudevents+json';
 const TAG = 'Workflows';
 const BODY_BYTES_MAX = 256 * 1024;
 const PAGE_MAX = 1_000;
+/** What a key must be allowed to produce to. */
+const BUS_TOPIC = 'sys.workflow.bus';
 const ID_PATH = '/v1/executions/{id}';
 const id = z.object({ id: z.string() });
 const answers = { 200: { description: 'How it is', types: { [JSON_TYPE]: executionAnswer } } };
@@ -25,6 +27,7 @@ export function workflowRoutes(context: ServerContext): Route[] {
     getRoute(context, workflows),
     historyRoute(workflows),
     eventRoute(workflows),
+    publishRoute(workflows),
     actionRoute(workflows, 'pause', 'Begin no further task until it is resumed'),
     actionRoute(workflows, 'resume', 'Go on'),
     cancelRoute(workflows),
@@ -140,11 +143,28 @@ function eventRoute(workflows: WorkflowService): Route {
     summary: 'Hand an event to a run; where nothing in it listens yet, it is kept',
     access: 'admin',
     params: id,
-    body: { types: { [JSON_TYPE]: null, [EVENT_TYPE]: null }, maxBytes: BODY_BYTES_MAX },
+    body: { types: { [JSON_TYPE]: eventBody, [EVENT_TYPE]: eventBody }, maxBytes: BODY_BYTES_MAX },
     answers,
     handle: async (exchange, { params, body }) => {
-      const event = checkShape(z.looseObject({ type: z.string() }), parseJson(body));
+      const event = checkShape(eventBody, parseJson(body));
       exchange.json(200, await workflows.act({ type: 'event', id: params.id, event, by: nameOf(exchange.principal) }));
+    },
+  });
+}
+
+function publishRoute(workflows: WorkflowService): Route {
+  return defineRoute({
+    method: 'POST',
+    path: '/v1/events',
+    tag: TAG,
+    summary: 'Publish a CloudEvent for tasks that listen and workflows that are started by events',
+    access: 'produce',
+    subject: () => BUS_TOPIC,
+    busy: true,
+    body: { types: { [JSON_TYPE]: eventBody, [EVENT_TYPE]: eventBody }, maxBytes: BODY_BYTES_MAX },
+    answers: { 200: { description: 'It is durable', types: { [JSON_TYPE]: z.object({ offset: z.int() }) } } },
+    handle: async (exchange, { body }) => {
+      exchange.json(200, { offset: await workflows.publish(checkShape(eventBody, parseJson(body))) });
     },
   });
 }

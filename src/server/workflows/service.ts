@@ -12,6 +12,8 @@ export interface WorkflowService {
     limit: number,
     before: number | undefined,
   ): Promise<{ readonly records: readonly object[]; readonly before: number | null }>;
+  /** Puts an event where tasks listen and schedules wait; its offset there. */
+  publish(event: Readonly<Record<string, unknown>>): Promise<number>;
   /** @throws EXECUTION_CONFLICT */
   act(command: ExecutionCommand): Promise<ExecutionAnswer>;
 }

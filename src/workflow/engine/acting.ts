@@ -24,7 +24,7 @@ export function act(run: Run, command: Exclude<Command, StartCommand>, keptEvent
       run.takeUp();
       return undefined;
     case 'event':
-      return hear(run, command.event, keptEventsMax);
+      return hear(run, command, keptEventsMax);
     case 'cancel':
       run.cancel(command.reason);
       return undefined;
@@ -55,18 +55,22 @@ function takeResult(run: Run, { frame: id, attempt, result }: Command & { type: 
   return undefined;
 }
 
-function hear(run: Run, event: unknown, keptEventsMax: number): string | undefined {
+function hear(run: Run, { event, offset }: Command & { type: 'event' }, keptEventsMax: number): string | undefined {
   const { instance } = run;
+  if (offset !== undefined && offset < instance.seen) return undefined;
   for (const frame of [...instance.frames.values()]) {
     if (frame.waits !== 'event') continue;
     const node = run.nodeOf(frame);
     try {
-      if (run.around.behaviour(node.kind).heard?.(run, frame, node, event) === true) return undefined;
+      if (run.around.behaviour(node.kind).heard?.(run, frame, node, event) !== true) continue;
+      if (offset !== undefined) run.record({ type: 'event.seen', offset: offset + 1 });
+      return undefined;
     } catch (error) {
       run.fail(frame, node, problemOf(error, node.pointer));
       return undefined;
     }
   }
+  if (offset !== undefined) return undefined;
   if (instance.kept.length >= keptEventsMax) return 'it keeps as many early events as it may';
   run.record({ type: 'event.kept', kept: { id: instance.events, at: run.now, event } });
   return undefined;
@@ -95,6 +99,7 @@ export function beginRun(command: StartCommand, plans: Plans, around: Surroundin
       parent,
       labels,
       timeoutAt,
+      seen: around.eventsNext,
     };
     const run = new Run(begin(id, now, started), plan, around);
     run.events.push({ type: 'started', text: JSON.stringify(started) });

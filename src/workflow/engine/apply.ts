@@ -34,6 +34,7 @@ export function begin(id: string, at: number, event: Started): Instance {
     events: 1,
     head: -1,
     timeoutAt: event.timeoutAt,
+    seen: event.seen,
     kept: [],
     undo: [],
     endedAt: null,
@@ -96,6 +97,9 @@ export function apply(instance: Instance, at: number, event: EngineEvent): void 
       return;
     case 'event.kept':
       instance.kept.push(event.kept);
+      return;
+    case 'event.seen':
+      instance.seen = event.offset;
       return;
     case 'event.taken':
       instance.kept = instance.kept.filter(({ id }) => id !== event.id);

@@ -8,6 +8,7 @@
  */
 import type { WorkflowDocument } from '../definition/document.ts';
 import type { EffectRequest } from './effect.ts';
+import type { Filter } from './filters.ts';
 import type { Frame, Problem } from './model.ts';
 import type { CompileBody, Node } from './plan.ts';
 import type { Run } from './run.ts';
@@ -44,6 +45,8 @@ export interface Behaviour {
   result?(run: Run, frame: Frame, node: Node, result: Result): void;
   /** An event that may be for it. True: it was. */
   heard?(run: Run, frame: Frame, node: Node, event: unknown): boolean;
+  /** Of a task that listens. */
+  listensFor?(node: Node): readonly Filter[];
   /** What its effect is, made from the state when it is durable; nothing of it is recorded, so secrets may be in it. */
   request?(context: RequestContext, frame: Frame, node: Node): EffectRequest;
 }

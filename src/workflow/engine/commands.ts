@@ -30,7 +30,14 @@ export type Command =
   | { readonly type: 'timer'; readonly id: string }
   /** Goes on where a processing was cut short. */
   | { readonly type: 'continue'; readonly id: string }
-  | { readonly type: 'event'; readonly id: string; readonly event: unknown; readonly by: string | null }
+  | {
+      readonly type: 'event';
+      readonly id: string;
+      readonly event: unknown;
+      readonly by: string | null;
+      /** Of an event of the bus, which is for those who listen alone. */
+      readonly offset?: number;
+    }
   | { readonly type: 'cancel'; readonly id: string; readonly reason: string | null; readonly by: string | null }
   | { readonly type: 'pause' | 'resume'; readonly id: string; readonly by: string | null };
 
@@ -44,7 +51,7 @@ export function summaryOfCommand(command: Command): object {
     const { type, frame, attempt, result } = command;
     return { type, frame, attempt, ok: result.ok };
   }
-  if (command.type === 'event') return { type: command.type, by: command.by };
+  if (command.type === 'event') return { type: command.type, by: command.by, offset: command.offset };
   const { id: _, ...rest } = command;
   return rest;
 }

@@ -33,6 +33,8 @@ export interface Draft {
   readonly ended: readonly Uint8Array[];
   readonly endedAt: number;
   readonly blocks: readonly StoredBlock[];
+  /** How far the bus of events was heard; null: no further than before. */
+  readonly heard: number | null;
   readonly emissions: readonly Emission[];
   readonly effects: readonly EffectId[];
   readonly aborted: readonly EffectId[];

@@ -9,7 +9,9 @@
  * A draft that could not be committed leaves the engine ahead of the log: its owner throws it away and loads another.
  */
 import type { ErrorCode } from '#kernel';
+import type { WorkflowDocument } from '../definition/document.ts';
 import { act, beginRun } from './acting.ts';
+import { Bus, type BusEvent } from './bus.ts';
 import { type Command, type StartCommand, summaryOfCommand } from './commands.ts';
 import type { Draft } from './draft.ts';
 import type { EffectId } from './effect.ts';
@@ -22,6 +24,7 @@ import { Outbox } from './outbox.ts';
 import type { Plan } from './plan.ts';
 import type { Plans } from './plans.ts';
 import { Run, type RunLimits, type Surroundings } from './run.ts';
+import { type Due, type NextCron, Schedules } from './schedules.ts';
 import { Timers } from './timers.ts';
 
 export interface EngineOptions {
@@ -34,11 +37,13 @@ export interface EngineOptions {
     readonly stateCharsMax: number;
     readonly keysMax: number;
     readonly keyMs: number;
+    readonly recentEventsMax: number;
   };
   readonly behaviour: Surroundings['behaviour'];
   random(): number;
   newId(): string;
   hasTopic(name: string): boolean;
+  readonly nextCron: NextCron;
 }
 
 export type Reply =
@@ -54,16 +59,22 @@ export class Engine {
   readonly #keys: StartKeys;
   readonly #outbox = new Outbox();
   readonly #ledger: Ledger;
+  readonly #schedules: Schedules;
+  readonly #bus: Bus;
   #dirty = new Set<Entry>();
   #gone: string[] = [];
   /** Effects that were under way, or never begun, when it was loaded. */
   readonly #undone: EffectId[] = [];
+  /** Those that listened then. */
+  readonly #listening: Entry[] = [];
   /** Instances that have more to decide. */
   readonly unfinished: string[] = [];
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#ledger = new Ledger(options.partition);
+    this.#schedules = new Schedules(options.nextCron);
+    this.#bus = new Bus(options.behaviour, options.limits.recentEventsMax);
     this.instances = new Instances(options.limits.liveMax);
     this.#keys = new StartKeys(options.limits.keysMax, options.limits.keyMs);
   }
@@ -73,19 +84,52 @@ export class Engine {
     const name = key.slice(2);
     if (key.startsWith('k/')) this.#keys.load(name, text);
     else if (key.startsWith('o/')) this.#outbox.load(name, text);
+    else if (key.startsWith('s/')) this.#schedules.load(name, text);
     else {
       const entry = this.instances.load(name, text);
       if (entry.due !== Number.POSITIVE_INFINITY) this.#timers.add(entry.due, name);
-      const { hasEffects, isReady, status } = summaryOf(text);
+      const { hasEffects, isReady, listens, status } = summaryOf(text);
+      if (listens) this.#listening.push(entry);
       if (hasEffects) this.#undone.push(...this.#waiting(entry));
       if (isReady && status === 'running') this.unfinished.push(name);
     }
   }
 
-  /** @returns the effects that were under way, or never begun */
-  loaded(eventsNext: number, endedNext: number): readonly EffectId[] {
+  /**
+   * Called once, when all is loaded and defined. @param recent events of the bus before `busNext`
+   * @returns the effects that were under way, or never begun
+   */
+  loaded(eventsNext: number, endedNext: number, busNext = 0, recent: readonly BusEvent[] = []): readonly EffectId[] {
     this.#ledger.begin(eventsNext, endedNext);
+    this.#bus.next = busNext;
+    this.#bus.remember(recent);
+    for (const entry of this.#listening.splice(0)) this.#noteListener(this.instances.open(entry));
     return this.#undone.splice(0);
+  }
+
+  define(name: string, version: number, document: WorkflowDocument, current: boolean, now: number): void {
+    const { plans } = this.#options;
+    plans.define(name, version, document, current);
+    if (!current) return;
+    try {
+      this.#schedules.define(name, version, document.schedule, plans.get(name, version).templates, now);
+    } catch {
+      // A document that an older engine let in and this one cannot run has no schedule.
+      this.#schedules.undefine(name);
+    }
+  }
+
+  undefine(name: string): void {
+    this.#options.plans.undefine(name);
+    this.#schedules.undefine(name);
+  }
+
+  #noteListener(instance: Instance): void {
+    try {
+      this.#bus.note(instance, this.#options.plans.get(instance.workflow, instance.version));
+    } catch {
+      // What cannot be run does not listen either.
+    }
   }
 
   #waiting(entry: Entry): EffectId[] {
@@ -94,7 +138,7 @@ export class Engine {
   }
 
   get nextDue(): number {
-    return this.#timers.next;
+    return Math.min(this.#timers.next, this.#schedules.nextDue);
   }
 
   /** Bytes of records that wait to be taken. */
@@ -130,6 +174,7 @@ export class Engine {
 
   /** Lets what is due happen, for at most so many instances. True: there may be more. */
   fire(now: number, most: number): boolean {
+    for (const due of this.#schedules.due(now)) this.#startDue(due, now);
     for (let fired = 0; this.#timers.next <= now; ) {
       if (fired >= most) return true;
       const { time, id } = this.#timers.take();
@@ -141,6 +186,21 @@ export class Engine {
       this.#schedule(entry);
     }
     return false;
+  }
+
+  #startDue({ workflow, version, input }: Due, now: number): void {
+    const id = this.#options.newId();
+    const parts = { workflow, version, input, key: null, parent: null, labels: null, by: 'schedule' };
+    this.#schedules.began(workflow, id);
+    const reply = this.handle({ type: 'start', id, ...parts }, now);
+    if (!reply.ok) this.#schedules.ended(workflow, id, now);
+  }
+
+  /** An event of the bus: for tasks that listen, and for workflows that are started by it. */
+  hear(one: BusEvent, now: number): void {
+    const { event, offset } = one;
+    for (const id of this.#bus.hear(one)) this.handle({ type: 'event', id, event, by: null, offset }, now);
+    for (const due of this.#schedules.hear(event)) this.#startDue(due, now);
   }
 
   /** Handles the oldest command that instances owe each other. False: there is none. */
@@ -206,6 +266,8 @@ export class Engine {
       newId,
       hasTopic,
       currentVersion: (name, version) => plans.find(name, version),
+      eventsNext: this.#bus.next,
+      recentEvents: (from) => this.#bus.recent(from),
     };
   }
 
@@ -247,7 +309,7 @@ export class Engine {
     ledger.emit(run.emissions);
     for (const owed of run.commands) this.#outbox.add(owed);
     if (!isOpen(instance.status)) {
-      this.#end(instance, entry);
+      this.#end(instance, entry, now);
       return;
     }
     for (const id of run.effects) {
@@ -255,6 +317,7 @@ export class Engine {
       if (frame !== undefined) ledger.effect({ instance: instance.id, frame: id, attempt: frame.attempt });
     }
     if (run.cut) this.unfinished.push(instance.id);
+    this.#bus.note(instance, run.plan);
     this.#schedule(entry);
     this.#mark(entry);
   }
@@ -272,7 +335,9 @@ export class Engine {
     if (due !== Number.POSITIVE_INFINITY) this.#timers.add(due, entry.id);
   }
 
-  #end(instance: Instance, entry: Entry): void {
+  #end(instance: Instance, entry: Entry, now: number): void {
+    this.#bus.forget(instance.id);
+    this.#schedules.ended(instance.workflow, instance.id, now);
     const { id, status, output, error, parent } = instance;
     this.#ledger.end(instance);
     if (parent !== null) {
@@ -289,7 +354,10 @@ export class Engine {
 
   /** Everything since the last time; null: nothing happened. */
   take(): Draft | null {
-    return this.#ledger.take((block) => {
+    const heard = this.#bus.moved ? this.#bus.next : null;
+    this.#bus.moved = false;
+    if (heard !== null || this.#schedules.hasChanges) this.#ledger.touched = true;
+    return this.#ledger.take(heard, (block) => {
       for (const id of this.#gone) {
         block.key(NO_PREFIX, `i/${id}`);
         block.remove();
@@ -300,6 +368,7 @@ export class Engine {
       }
       this.#keys.write(block);
       this.#outbox.write(block);
+      this.#schedules.write(block);
       this.#gone = [];
       this.#dirty = new Set();
     });

@@ -17,6 +17,8 @@ export interface Started {
   readonly parent: ParentLink | null;
   readonly labels: Readonly<Record<string, string>> | null;
   readonly timeoutAt: number | null;
+  /** How far the bus of events had come. */
+  readonly seen: number;
 }
 
 export interface TaskStarted {
@@ -103,6 +105,7 @@ export type EngineEvent =
   | TaskFaulted
   | TaskCancelled
   | { readonly type: 'event.kept'; readonly kept: KeptEvent }
+  | { readonly type: 'event.seen'; readonly offset: number }
   | { readonly type: 'event.taken'; readonly frame: number; readonly task: string; readonly id: number }
   | { readonly type: 'undo.noted' | 'undo.done'; readonly frame: number; readonly task: string }
   | { readonly type: 'paused' | 'resumed' }

@@ -13,6 +13,7 @@ import { dueAt, type Instance } from './model.ts';
 
 const HAS_EFFECTS = 'e';
 const IS_READY = 'r';
+const LISTENS = 'l';
 const IN_TIME = Number.POSITIVE_INFINITY;
 const RADIX = 36;
 
@@ -21,6 +22,7 @@ export interface Summary {
   readonly due: number;
   readonly hasEffects: boolean;
   readonly isReady: boolean;
+  readonly listens: boolean;
   readonly status: string;
   readonly version: number;
   readonly startedAt: number;
@@ -133,11 +135,13 @@ export class Instances {
 function flagsOf(instance: Instance): string {
   let hasEffects = false;
   let isReady = false;
+  let listens = false;
   for (const frame of instance.frames.values()) {
     if (frame.waits === 'effect') hasEffects = true;
     if (frame.ready) isReady = true;
+    if (frame.waits === 'event') listens = true;
   }
-  return (hasEffects ? HAS_EFFECTS : '') + (isReady ? IS_READY : '');
+  return (hasEffects ? HAS_EFFECTS : '') + (isReady ? IS_READY : '') + (listens ? LISTENS : '');
 }
 
 function formatInstance(instance: Instance, due: number = dueAt(instance)): string {
@@ -158,6 +162,7 @@ export function summaryOf(text: string): Summary {
     due: due === '' ? IN_TIME : Number.parseInt(due as string, RADIX),
     hasEffects: (flags as string).includes(HAS_EFFECTS),
     isReady: (flags as string).includes(IS_READY),
+    listens: (flags as string).includes(LISTENS),
     status: status as string,
     version: Number(version),
     startedAt: Number.parseInt(startedAt as string, RADIX),

@@ -96,7 +96,7 @@ export class Ledger {
   }
 
   /** Everything since the last time; null: nothing happened. @param writeState adds the changes of the state */
-  take(writeState: (block: StateBlockBuilder) => void): Draft | null {
+  take(heard: number | null, writeState: (block: StateBlockBuilder) => void): Draft | null {
     if (!this.touched) return null;
     this.touched = false;
     writeState(this.#block);
@@ -111,6 +111,7 @@ export class Ledger {
       ended: this.#ended.take(),
       endedAt: this.#endedAt,
       blocks,
+      heard,
       emissions: this.#emissions,
       effects: this.#effects,
       aborted: this.#aborted,

@@ -90,6 +90,8 @@ export interface Instance {
   /** Offset of the newest group of records about it; -1: none yet. */
   head: number;
   timeoutAt: number | null;
+  /** Events of the bus before this offset have been taken, or came before the run. */
+  seen: number;
   kept: KeptEvent[];
   /** Notes of what there is to undo, oldest first. */
   undo: UndoNote[];

@@ -8,6 +8,7 @@ import type { Behaviour, Place } from './behaviour.ts';
 import type { Command } from './commands.ts';
 import type { EngineEvent, TaskStarted } from './events.ts';
 import { Fault, problem, problemOf } from './fault.ts';
+import type { EventValue } from './filters.ts';
 import { dueAt, type Frame, type Instance, isOpen, isWithin, type Problem, ROOT_FRAME } from './model.ts';
 import { configuration, type Node, type Plan } from './plan.ts';
 import { durationMs, isTrue, type Template, type Variables } from './templates.ts';
@@ -38,6 +39,9 @@ export interface Surroundings {
   random(): number;
   newId(): string;
   hasTopic(name: string): boolean;
+  /** Where the bus of events goes on, and those of it that are remembered from `from` on. */
+  readonly eventsNext: number;
+  recentEvents(from: number): readonly { readonly offset: number; readonly event: EventValue }[];
   /** The version that a new run gets, by what its document calls it, or `latest`; undefined: there is none. */
   currentVersion(name: string, version: string): number | undefined;
 }

@@ -11,6 +11,8 @@ import type { Emission } from '../engine/run.ts';
 /** Before it is tried again when the log has no room. */
 const BUSY_MS = 5;
 const BATCH_BYTES = 256 * 1024;
+/** Under which it is kept how far the bus of events was heard. */
+export const BUS_GROUP = 'sys.workflow';
 
 type Kept = Omit<Draft, 'effects' | 'aborted'>;
 
@@ -19,6 +21,7 @@ export interface CommitsOptions {
   readonly limits: Limits;
   readonly events: Partition;
   readonly ended: Partition;
+  readonly bus: Partition;
   now(): number;
   /** So many drafts are durable. */
   committed(count: number): void;
@@ -93,7 +96,11 @@ export class Commits {
       place(ended, draft.ended, draft.endedAt);
     }
     for (const one of this.#emitted(drafts.flatMap(({ emissions }) => emissions))) appends.push(one);
-    return { appends, stateBlocks: drafts.flatMap(({ blocks }) => blocks) };
+    const heard = drafts.findLast((draft) => draft.heard !== null)?.heard ?? null;
+    const { topic, index } = this.#options.bus;
+    const offset = { group: BUS_GROUP, topic: topic.name, partition: index };
+    const offsets = heard === null ? [] : [{ ...offset, offset: heard }];
+    return { appends, offsets, stateBlocks: drafts.flatMap(({ blocks }) => blocks) };
   }
 
   /** Records for topics, in batches by partition. @throws TOPIC_UNKNOWN */

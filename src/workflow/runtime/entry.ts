@@ -8,7 +8,7 @@ import { scriptDoer } from '../effects/script.ts';
 import { shellDoer } from '../effects/shell.ts';
 import { Tokens } from '../effects/tokens.ts';
 import { Lane } from './lane.ts';
-import { planParts } from './plan-parts.ts';
+import { nextCron, planParts } from './plan-parts.ts';
 import type { LaneSetup, ToLane } from './protocol.ts';
 
 const MIB = 1024 * 1024;
@@ -27,6 +27,7 @@ const lane = new Lane({
   limits,
   clock: systemClock,
   parts: planParts,
+  nextCron,
   post: (message, transfer) => port.postMessage(message, transfer),
   effects: (callbacks) => {
     const runner = new EffectRunner({

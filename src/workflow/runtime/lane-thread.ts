@@ -10,7 +10,8 @@ import type { Command } from '../engine/commands.ts';
 import type { Ended } from '../engine/draft.ts';
 import type { Reply } from '../engine/engine.ts';
 import { stateSpace } from '../engine/ledger.ts';
-import { Commits } from './commits.ts';
+import { BUS_GROUP, Commits } from './commits.ts';
+import { Feed, recentEvents } from './feed.ts';
 import type { Answer, Definition, FromLane, LaneSetup, OpenQuery, OpenRow, ToLane } from './protocol.ts';
 
 const ENTRY = new URL('./entry.js', import.meta.url);
@@ -27,6 +28,7 @@ export interface LaneThreadOptions {
   readonly logger: Logger;
   readonly events: Partition;
   readonly ended: Partition;
+  readonly bus: Partition;
   /** Definitions that new runs get, and those of the versions that are asked for. */
   definitions(uses: readonly (readonly [name: string, version: number])[]): readonly Definition[];
   secrets(): Readonly<Record<string, string>>;
@@ -44,6 +46,7 @@ export class LaneThread {
   readonly #options: LaneThreadOptions;
   #worker: Worker | undefined;
   #commits: Commits | undefined;
+  #feed: Feed | undefined;
   #asked = new Map<number, Asked>();
   #batch: [number, Command][] = [];
   #nextRequest = 1;
@@ -68,7 +71,7 @@ export class LaneThread {
   }
 
   #open(): void {
-    const { partition, log, limits, clock, events, ended } = this.#options;
+    const { partition, log, limits, clock, events, ended, bus } = this.#options;
     const workerData: LaneSetup = { partition, reader: log.readerSource, limits };
     const maxOldGenerationSizeMb = HEAP_MIB + Math.ceil((2 * limits.workflowStateBytesMax) / MIB);
     const worker = new Worker(ENTRY, {
@@ -82,6 +85,7 @@ export class LaneThread {
       limits,
       events,
       ended,
+      bus,
       now: () => clock.now(),
       committed: (turns) => this.#tell({ kind: 'committed', turns }),
       failed: (error) => this.#lost(worker, error),
@@ -103,12 +107,15 @@ export class LaneThread {
   }
 
   #begin({ uses, open }: FromLane & { kind: 'loaded' }): void {
-    const { events, ended } = this.#options;
+    const { events, ended, bus, log, limits, logger } = this.#options;
     this.open = open;
     this.#tell({ kind: 'define', definitions: this.#options.definitions(uses) });
     this.#tell({ kind: 'topics', names: this.#options.topics() });
     this.#tell({ kind: 'secrets', values: this.#options.secrets() });
-    this.#tell({ kind: 'begin', eventsNext: events.tail, endedNext: ended.tail });
+    const busNext = log.committedOffset(BUS_GROUP, bus.topic.name, bus.index) ?? bus.start;
+    const recent = recentEvents(bus, busNext, limits.workflowRecentEventsMax, logger);
+    this.#tell({ kind: 'begin', eventsNext: events.tail, endedNext: ended.tail, busNext, recent });
+    this.#feed = new Feed(bus, busNext, logger, (some) => this.#tell({ kind: 'events', events: some }));
     this.#isReady = true;
     for (const resolve of this.#whenReady.splice(0)) resolve();
   }
@@ -124,6 +131,7 @@ export class LaneThread {
         asked?.resolve(answer);
       }
       if (draft === null) return;
+      if (draft.heard !== null) this.#feed?.heard(draft.heard);
       this.#options.onCommitted(draft.steps);
       for (const one of draft.ends) this.#options.onEnded(one);
     });
@@ -134,6 +142,7 @@ export class LaneThread {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#isReady = false;
+    this.#feed?.close();
     void worker.terminate();
     const failed = asSluiceError(error);
     const asked = [...this.#asked.values()];
@@ -210,6 +219,7 @@ export class LaneThread {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#feed?.close();
     for (const resolve of this.#whenReady.splice(0)) resolve();
     const worker = this.#worker;
     await this.#commits?.settled().catch(() => undefined);

@@ -13,6 +13,7 @@ import type { Clock, Limits } from '#kernel';
 import { asBuffer } from '#log';
 import type { EffectRunner } from '../effects/runner.ts';
 import type { Result } from '../engine/behaviour.ts';
+import type { BusEvent } from '../engine/bus.ts';
 import type { Command } from '../engine/commands.ts';
 import type { EffectId, EffectRequest } from '../engine/effect.ts';
 import { Engine } from '../engine/engine.ts';
@@ -20,6 +21,7 @@ import { Fault, problem } from '../engine/fault.ts';
 import { parseInstance, summaryOf } from '../engine/instances.ts';
 import type { CompileBody, PlanParts } from '../engine/plan.ts';
 import { Plans } from '../engine/plans.ts';
+import type { NextCron } from '../engine/schedules.ts';
 import { behaviourOf } from '../tasks/index.ts';
 import { effectRequest } from './effect-request.ts';
 import type { Answer, FromLane, OpenQuery, OpenRow, ToLane } from './protocol.ts';
@@ -41,6 +43,7 @@ export interface LaneOptions {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly parts: Omit<PlanParts, 'bodyOf'>;
+  readonly nextCron: NextCron;
   post(message: FromLane, transfer: ArrayBuffer[]): void;
   /** @param lane what the runner calls back */
   effects(lane: {
@@ -53,7 +56,6 @@ type Asked = readonly [request: number | null, command: Command];
 
 export class Lane {
   readonly #options: LaneOptions;
-  readonly #plans: Plans;
   readonly #engine: Engine;
   readonly #effects: EffectRunner;
   readonly #ids: RunIds;
@@ -62,6 +64,7 @@ export class Lane {
   #begun = false;
   #starts: Asked[] = [];
   #others: Asked[] = [];
+  #events: BusEvent[] = [];
   #answers: [number, Answer][] = [];
   /** Of each turn that is not durable: what is to be done then. */
   #ahead: { readonly effects: readonly EffectId[]; readonly aborted: readonly EffectId[] }[] = [];
@@ -73,11 +76,11 @@ export class Lane {
   constructor(options: LaneOptions) {
     const { partition, limits, clock, parts } = options;
     this.#options = options;
-    this.#plans = new Plans({ ...parts, bodyOf: (kind): CompileBody => behaviourOf(kind).compile });
+    const plans = new Plans({ ...parts, bodyOf: (kind): CompileBody => behaviourOf(kind).compile });
     this.#ids = new RunIds(clock, partition);
     this.#engine = new Engine({
       partition,
-      plans: this.#plans,
+      plans,
       behaviour: behaviourOf,
       limits: {
         stepsMax: limits.workflowStepsMax,
@@ -89,10 +92,12 @@ export class Lane {
         stateCharsMax: limits.workflowStateBytesMax,
         keysMax: limits.workflowStartKeysMax,
         keyMs: limits.workflowStartKeyMs,
+        recentEventsMax: limits.workflowRecentEventsMax,
       },
       random: Math.random,
       newId: () => this.#ids.next(),
       hasTopic: (name) => this.#topics.has(name),
+      nextCron: options.nextCron,
     });
     this.#effects = options.effects({
       request: (id) => effectRequest(this.#engine, id, (name) => this.#secret(name)),
@@ -118,16 +123,16 @@ export class Lane {
     switch (message.kind) {
       case 'begin':
         this.#begun = true;
-        this.#effects.add(this.#engine.loaded(message.eventsNext, message.endedNext));
+        this.#effects.add(this.#engine.loaded(message.eventsNext, message.endedNext, message.busNext, message.recent));
         this.#soon();
         return;
       case 'define':
         for (const { name, version, document, current } of message.definitions) {
-          this.#plans.define(name, version, document, current);
+          this.#engine.define(name, version, document, current, this.#options.clock.now());
         }
         return;
       case 'undefine':
-        this.#plans.undefine(message.name);
+        this.#engine.undefine(message.name);
         return;
       case 'topics':
         this.#topics = new Set(message.names);
@@ -137,6 +142,10 @@ export class Lane {
         return;
       case 'commands':
         for (const asked of message.commands) (asked[1].type === 'start' ? this.#starts : this.#others).push(asked);
+        this.#soon();
+        return;
+      case 'events':
+        this.#events.push(...message.events);
         this.#soon();
         return;
       case 'committed':
@@ -187,6 +196,7 @@ export class Lane {
     let more = engine.fire(now, FIRED_MAX);
     for (let settled = 0; settled < SETTLED_MAX && engine.settle(now); settled++);
     this.#resume(now);
+    for (const one of this.#events.splice(0)) engine.hear(one, now);
     more = this.#take(this.#others, endsAt, now) || more;
     more = this.#take(this.#starts, endsAt, now) || more;
     for (const id of engine.unfinished.splice(0)) this.#resting.push({ id, at: now + this.#restMs });

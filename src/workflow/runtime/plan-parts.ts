@@ -3,13 +3,20 @@ import { createRequire } from 'node:module';
 import type * as Ajv2020Module from 'ajv/dist/2020.js';
 import type { Ajv2020 } from 'ajv/dist/2020.js';
 import type formats from 'ajv-formats';
+import type * as Croner from 'croner';
 import type { SchemaDefinition } from '../definition/parts.ts';
 import { Fault, problem } from '../engine/fault.ts';
 import { type Check, configuration, type PlanParts } from '../engine/plan.ts';
+import type { NextCron } from '../engine/schedules.ts';
 import { compileExpression } from '../expressions/compile.ts';
 
 const require = createRequire(import.meta.url);
 const ERRORS_TOLD_MAX = 5;
+
+export const nextCron: NextCron = (cron, timezone, after) => {
+  const { Cron } = require('croner') as typeof Croner;
+  return new Cron(cron, { timezone: timezone ?? 'UTC', paused: true }).nextRun(new Date(after))?.getTime();
+};
 
 export const planParts: Omit<PlanParts, 'bodyOf'> = { compileExpression, compileSchema };
 

@@ -2,6 +2,7 @@
 import type { Limits } from '#kernel';
 import type { ReaderSource, StateExtent } from '#log';
 import type { WorkflowDocument } from '../definition/document.ts';
+import type { BusEvent } from '../engine/bus.ts';
 import type { Command } from '../engine/commands.ts';
 import type { Draft } from '../engine/draft.ts';
 import type { Reply } from '../engine/engine.ts';
@@ -42,7 +43,15 @@ export interface OpenRow {
 
 export type ToLane =
   | { readonly kind: 'load'; readonly state: StateExtent }
-  | { readonly kind: 'begin'; readonly eventsNext: number; readonly endedNext: number }
+  | {
+      readonly kind: 'begin';
+      readonly eventsNext: number;
+      readonly endedNext: number;
+      /** Where the bus of events goes on, and the latest events before. */
+      readonly busNext: number;
+      readonly recent: readonly BusEvent[];
+    }
+  | { readonly kind: 'events'; readonly events: readonly BusEvent[] }
   | { readonly kind: 'define'; readonly definitions: readonly Definition[] }
   | { readonly kind: 'undefine'; readonly name: string }
   | { readonly kind: 'topics'; readonly names: readonly string[] }

@@ -26,7 +26,7 @@ export const emitBehaviour: Behaviour = {
     const topic = String(run.evaluate(body.topic, place, node, input, input));
     if (!run.around.hasTopic(topic)) throw new Fault(problem('configuration', 404, `there is no topic ${topic}`));
     const key = body.key === undefined ? null : run.evaluate(body.key, place, node, input, input);
-    const event = {
+    const event: Record<string, unknown> & { readonly data?: unknown } = {
       specversion: '1.0',
       id: `${run.instance.id}/${run.instance.events}`,
       source: `/v1/workflows/${run.instance.workflow}`,
@@ -37,8 +37,17 @@ export const emitBehaviour: Behaviour = {
     run.emissions.push({
       topic,
       key: key === null ? null : typeof key === 'string' ? key : JSON.stringify(key),
-      value: JSON.stringify(event),
-      headers: { 'content-type': 'application/cloudevents+json' },
+      value: JSON.stringify(event.data ?? null),
+      headers: eventHeaders(event),
     });
   },
 };
+
+/** Attributes as the Kafka binding of CloudEvents has them in its binary mode, like every event of a topic here. */
+export function eventHeaders(event: Readonly<Record<string, unknown>>): Record<string, string> {
+  const headers: Record<string, string> = { 'content-type': String(event['datacontenttype'] ?? 'application/json') };
+  for (const [name, value] of Object.entries(event)) {
+    if (name !== 'data' && name !== 'datacontenttype' && value !== null) headers[`ce_${name}`] = String(value);
+  }
+  return headers;
+}

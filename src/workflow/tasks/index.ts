@@ -7,6 +7,7 @@ import { doBehaviour } from './do.ts';
 import { emitBehaviour } from './emit.ts';
 import { forBehaviour } from './for.ts';
 import { forkBehaviour } from './fork.ts';
+import { listenBehaviour } from './listen.ts';
 import { raiseBehaviour } from './raise.ts';
 import { runBehaviour } from './run.ts';
 import { setBehaviour } from './set.ts';
@@ -20,6 +21,7 @@ const BEHAVIOURS: Partial<Record<TaskKind, Behaviour>> = {
   emit: emitBehaviour,
   for: forBehaviour,
   fork: forkBehaviour,
+  listen: listenBehaviour,
   raise: raiseBehaviour,
   run: runBehaviour,
   set: setBehaviour,

@@ -17,7 +17,7 @@ import { endedSpace } from '../../../src/workflow/engine/ledger.ts';
 import type { Instance } from '../../../src/workflow/engine/model.ts';
 import { Plans } from '../../../src/workflow/engine/plans.ts';
 import type { Emission } from '../../../src/workflow/engine/run.ts';
-import { planParts } from '../../../src/workflow/runtime/plan-parts.ts';
+import { nextCron, planParts } from '../../../src/workflow/runtime/plan-parts.ts';
 import { behaviourOf } from '../../../src/workflow/tasks/index.ts';
 
 const TEXT = new TextDecoder();
@@ -40,6 +40,7 @@ const LIMITS: EngineLimits = {
   stateCharsMax: 100_000_000,
   keysMax: 100,
   keyMs: 3_600_000,
+  recentEventsMax: 100,
 };
 
 /** A document of these tasks. */
@@ -60,6 +61,8 @@ export class Bench {
   readonly #limits: EngineLimits;
   #ids = 0;
   #endedRows = 0;
+  readonly #events: { offset: number; event: Readonly<Record<string, unknown>> }[] = [];
+  #heard = 0;
 
   constructor(documents: Readonly<Record<string, WorkflowDocument>>, limits: Partial<EngineLimits> = {}) {
     this.#documents = documents;
@@ -69,7 +72,6 @@ export class Bench {
 
   #open(): Engine {
     const plans = new Plans({ ...planParts, bodyOf: (kind) => behaviourOf(kind).compile });
-    for (const [name, document] of Object.entries(this.#documents)) plans.define(name, 1, document, true);
     const engine = new Engine({
       partition: 0,
       plans,
@@ -78,9 +80,14 @@ export class Bench {
       random: () => 0.5,
       newId: () => this.nextId(),
       hasTopic: (name) => !name.includes('missing'),
+      nextCron,
     });
     for (const [key, text] of this.state) engine.load(key, text);
-    this.effects = [...engine.loaded(this.written.length, this.#endedRows)];
+    for (const [name, document] of Object.entries(this.#documents)) {
+      engine.define(name, 1, document, true, this.clock.now());
+    }
+    const recent = this.#events.slice(0, this.#heard);
+    this.effects = [...engine.loaded(this.written.length, this.#endedRows, this.#heard, recent)];
     return engine;
   }
 
@@ -136,9 +143,25 @@ export class Bench {
       }
     }
     this.#endedRows += draft.ends.length;
+    this.#heard = draft.heard ?? this.#heard;
     for (const one of draft.ends) this.ended.set(one.id, one);
     this.emissions.push(...draft.emissions);
     this.effects.push(...draft.effects);
+  }
+
+  /** An event of the bus. @param heard false: it crashes before that is committed */
+  hear(event: Readonly<Record<string, unknown>>, heard = true): void {
+    const one = { offset: this.#events.length, event: { specversion: '1.0', source: 'test', ...event } };
+    this.#events.push(one);
+    this.engine.hear(one, this.clock.now());
+    if (heard) this.settle();
+    else this.reopen();
+  }
+
+  /** What was not heard before the crash comes again. */
+  hearAgain(): void {
+    for (const one of this.#events.slice(this.#heard)) this.engine.hear(one, this.clock.now());
+    this.settle();
   }
 
   /** Answers every effect that waits, and those that come of it. */
