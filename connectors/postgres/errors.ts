@@ -8,12 +8,15 @@ const REFUSED = /^(28...|3D000|42501)$/;
 const BUSY = /^(53...|55P03|40001|40P01)$/;
 /** Connection exceptions, shutting down, starting up. */
 const AWAY = /^(08...|57P0[1-3]|E[A-Z_]+)$/;
+/** A replication slot that was invalidated, or whose log is gone. */
+const LOST = /can no longer get changes|has been invalidated|requested WAL segment .* removed/i;
 /** Data exceptions, constraints, two rows of one statement for one key, what triggers and views refuse. */
 const RECORD = /^(22...|23...|21000|44000|P0001)$/;
 
 export function coded(error: unknown): unknown {
   if (error instanceof SluiceError) return error;
   const { code = '', message } = error as { code?: string; message: string };
+  if (LOST.test(message)) return new SluiceError('ENDPOINT_CHANGES_LOST', message);
   if (REFUSED.test(code)) return new SluiceError('ENDPOINT_REFUSED', message);
   if (BUSY.test(code)) return new SluiceError('ENDPOINT_RATE_LIMITED', message, { retry_after_ms: RETRY_MS });
   // The client library gives its own errors of connections no code.

@@ -68,7 +68,7 @@ export default defineConnector({
       changes: (request) => readChanges(pool, client, request, streams),
       lookup: async (stream, fields, keys) =>
         named(lookUpRows(pool, await named(findTable(pool, stream)), fields, keys)),
-      forget: (consumer) => named(forgetConsumer(pool, consumer)),
+      forget: (consumer) => named(forgetConsumer(pool, consumer, [...streams])),
       write: (request, records) => {
         const { origin } = request;
         return named(writeTable(origin === undefined ? pool : origins.pool(origin), request, records));

@@ -38,6 +38,7 @@ interface CopyConnection {
 }
 
 export class ReplicationStream {
+  readonly slot: string;
   readonly #client: pg.Client;
   readonly #connection: CopyConnection;
   readonly #plugin: PgoutputPlugin;
@@ -47,7 +48,14 @@ export class ReplicationStream {
   #heardAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(client: pg.Client, plugin: PgoutputPlugin, from: string, open: Set<ReplicationStream>) {
+  private constructor(
+    client: pg.Client,
+    plugin: PgoutputPlugin,
+    slot: string,
+    from: string,
+    open: Set<ReplicationStream>,
+  ) {
+    this.slot = slot;
     this.#client = client;
     this.#connection = (client as unknown as { connection: CopyConnection }).connection;
     this.#plugin = plugin;
@@ -75,7 +83,7 @@ export class ReplicationStream {
     // The declared configuration knows nothing of replication.
     const client = new pg.Client({ ...config, replication: 'database' } as pg.ClientConfig);
     const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: [slot], messages: true });
-    const stream = new ReplicationStream(client, plugin, from, open);
+    const stream = new ReplicationStream(client, plugin, slot, from, open);
     open.add(stream);
     client.on('error', (error) => stream.#fail(error));
     client.on('end', () => stream.#fail(new SluiceError('ENDPOINT_UNREACHABLE', 'the connection ended')));

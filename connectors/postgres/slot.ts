@@ -62,9 +62,14 @@ export async function prepareSlot(
   return { name, system, lsn: paddedLsn(rows[0]?.lsn ?? ''), tables };
 }
 
-/** Drops slot and publication; what is not there is done. */
-export async function forgetConsumer(pool: pg.Pool, consumer: string): Promise<void> {
+/** Drops slot and publication, and ends our own readers of it; what is not there is done. */
+export async function forgetConsumer(
+  pool: pg.Pool,
+  consumer: string,
+  readers: Iterable<{ readonly slot: string; close(): Promise<void> }>,
+): Promise<void> {
   const name = slotName(consumer);
+  for (const reader of readers) if (reader.slot === name) await reader.close();
   await dropSlot(pool, name);
   await pool.query(`DROP PUBLICATION IF EXISTS ${quote(name)}`);
 }
