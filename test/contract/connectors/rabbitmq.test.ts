@@ -24,6 +24,8 @@ describe.skipIf(lackingServer('rabbitmq-server', 'epmd'))('on a real broker', ()
     const { port, user, password } = server;
     const options = { hostname: '127.0.0.1', port, username: user, password };
     admin = await waitFor(() => connect(options), { what: 'rabbitmq to answer', timeoutMs: 50_000, everyMs: 100 });
+    // The broker is killed at the end.
+    admin.on('error', () => undefined);
   });
 
   function settings(more: object = {}) {

@@ -77,7 +77,7 @@ export function queueSuite(connector: Connector, place: () => Promise<QueuePlace
       return reader;
     };
     const end = async (...others: Connection[]) => {
-      await connection.forget?.(consumer);
+      await (others.at(-1) ?? connection).forget?.(consumer);
       for (const one of [connection, ...others]) await one.close();
     };
     return { config, queue, connection, append, fill, begin, end, consumer };
