@@ -206,9 +206,11 @@ describe.skipIf(lackingServer('postgres'))('changes of postgres', () => {
     await admin.query('CREATE TABLE lost (id int PRIMARY KEY)');
     const { connection, begin, end } = await reading('lost');
     const { pages, state } = await begin();
+    const before = (await slotOf('lost')).done;
     await admin.query('INSERT INTO lost VALUES (1)');
     const { state: later } = await follow(pages, (so) => so.length === 1);
     await pages.next();
+    await waitFor(async () => (await slotOf('lost')).done !== before, { what: 'the server to let go' });
     await pages.return?.();
     // The server has let go of what the reader had taken, and the reader comes with an older state.
     await expect(begin(state)).rejects.toMatchObject({ code: 'ENDPOINT_CHANGES_LOST' });
@@ -241,5 +243,39 @@ describe.skipIf(lackingServer('postgres'))('changes of postgres', () => {
       else await writing?.catch(() => undefined);
       await connection.close();
     }
+  });
+
+  test('a user who may replicate and owns the table needs nothing more', async () => {
+    await admin.query(`CREATE ROLE reader LOGIN REPLICATION PASSWORD 'quiet'; GRANT CREATE ON DATABASE postgres TO reader;
+      CREATE TABLE owned (id int PRIMARY KEY); INSERT INTO owned VALUES (1); ALTER TABLE owned OWNER TO reader`);
+    const { begin, end } = await reading('owned', { snapshot: true }, { ...login(), user: 'reader' });
+    const { pages } = await begin();
+    await follow(pages, (so) => so.length === 1);
+    await admin.query('INSERT INTO owned VALUES (2)');
+    const { changes } = await follow(pages, (so) => so.length === 1);
+    expect(changes[0]).toMatchObject({ op: 'insert', after: { id: 2 } });
+    await end();
+  });
+
+  test('says that the server does not keep what changes are read from', async () => {
+    const other = await startPostgres(['wal_level=replica']);
+    const { host, port, user, password } = other;
+    const config = { host, port, user, password, database: 'postgres' };
+    const client = await waitFor(
+      async () => {
+        const attempt = new pg.Client(config);
+        await attempt.connect();
+        return attempt;
+      },
+      { what: 'postgres to answer', timeoutMs: 60_000 },
+    );
+    await client.query('CREATE TABLE plain (id int PRIMARY KEY)');
+    await client.end();
+    const { connection, begin } = await reading('plain', {}, config);
+    await expect(begin()).rejects.toMatchObject({
+      code: 'ENDPOINT_UNSUPPORTED',
+      message: expect.stringContaining('wal_level = logical'),
+    });
+    await connection.close();
   });
 });
