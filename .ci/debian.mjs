@@ -22,6 +22,9 @@ const packageOf = {
   'rabbitmq-server': 'rabbitmq-server',
   mosquitto: 'mosquitto',
   'nats-server': 'nats-server',
+  kcat: 'kcat',
+  vsftpd: 'vsftpd',
+  lighttpd: 'lighttpd-mod-webdav',
 };
 /** Debian keeps the server apart from the PATH, a folder a version. */
 const POSTGRES = '/usr/lib/postgresql';

@@ -139,6 +139,10 @@ export class Inbox<Message> {
     }
   }
 
+  get count(): number {
+    return this.#held.length;
+  }
+
   get failed(): boolean {
     return this.#failure !== undefined;
   }

@@ -1,8 +1,13 @@
 /** Message brokers for the tests of a file, each private to it. */
-import { writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { afterwards } from '../cleanup.ts';
 import { freePort } from '../place.ts';
-import { findServer, type PrivateServer, serverPlace, startPrivate } from './private-server.ts';
+import { waitFor } from '../wait.ts';
+import { findServer, owner, type PrivateServer, serverPlace, startPrivate } from './private-server.ts';
+
+const STARTING_CHARS = 10_000;
 
 /** Its node has a port mapper of its own: the common one would outlive the test. */
 export async function startRabbitmq(): Promise<PrivateServer> {
@@ -42,11 +47,9 @@ export async function startMosquitto(): Promise<PrivateServer> {
     'autosave_interval 1',
   ];
   writeFileSync(join(folder, 'config'), `${lines.join('\n')}\n`, { mode: 0o644 });
-  const { execFileSync } = await import('node:child_process');
   execFileSync(findServer('mosquitto_passwd') as string, ['-c', '-b', join(folder, 'hashed'), 'sluice', 'quiet'], {
     stdio: 'pipe',
   });
-  const { chmodSync } = await import('node:fs');
   chmodSync(join(folder, 'hashed'), 0o644);
   return startPrivate(folder, port, findServer('mosquitto') as string, ['-c', join(folder, 'config')]);
 }
@@ -63,8 +66,25 @@ export async function startNats(): Promise<PrivateServer> {
   ]);
 }
 
-/** Brokers that librdkafka imitates in one process, without a disk. */
-export async function startKafkaMock(): Promise<PrivateServer> {
-  const { folder, port } = await serverPlace();
-  return startPrivate(folder, port, findServer('kcat') as string, ['-M', '1']);
+/** A broker that librdkafka imitates in one process, without a disk; a topic is there once it is asked for. */
+export async function startKafkaMock(): Promise<{ readonly broker: string; makeTopic(name: string): void }> {
+  const { folder } = await serverPlace();
+  const kcat = findServer('kcat') as string;
+  const args = ['-X', 'test.mock.num.brokers=1', '-b', 'mock', '-d', 'mock', '-C', '-t', 'none', '-o', 'end'];
+  const child = spawn(kcat, args, { ...owner(), cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  afterwards(() => {
+    child.kill('SIGKILL');
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (said.length < STARTING_CHARS) said += chunk.toString();
+  });
+  const found = await waitFor(() => /bootstrap\.servers=(\S+)/.exec(said), { what: 'kcat to start' });
+  const broker = found[1] as string;
+  return {
+    broker,
+    makeTopic: (name) => {
+      execFileSync(kcat, ['-b', broker, '-L', '-t', name], { stdio: 'pipe' });
+    },
+  };
 }
