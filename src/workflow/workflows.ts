@@ -10,6 +10,7 @@ import type { HistoryEntry, Resources } from '#resource';
 import type { Command } from './engine/commands.ts';
 import type { Ended } from './engine/draft.ts';
 import { endedSpace } from './engine/ledger.ts';
+import { restorePoint, type Written } from './engine/restore-point.ts';
 import { documentOf } from './kind.ts';
 import { type EndedRow, type HistoryPage, listEnded, readEnded, readHistory } from './runtime/history.ts';
 import { LaneThread } from './runtime/lane-thread.ts';
@@ -41,6 +42,16 @@ export interface StartOptions {
   readonly by: string;
   /** Waits for the end, at most so long. */
   readonly waitMs?: number | undefined;
+}
+
+export interface RetryOptions {
+  /** JSON pointer; null: the one that failed. */
+  readonly task: string | null;
+  /** What it is given; undefined: what it was given before. */
+  readonly input?: unknown;
+  /** The definition it goes on with; null: its own. */
+  readonly version: number | 'latest' | null;
+  readonly by: string | null;
 }
 
 export interface Execution {
@@ -248,7 +259,7 @@ export class Workflows {
     const answer = await lane.show(id);
     if (answer.ok && 'shown' in answer) return shownOpen(answer.shown);
     const row = this.#endedRow(ended, id);
-    const { head: _, outputOmitted, ...rest } = row;
+    const { head: _, offset: _at, outputOmitted, ...rest } = row;
     const output = outputOmitted ? outputIn(readHistory(events, id, row.head, 1)) : row.output;
     return { ...rest, output, tasks: [] };
   }
@@ -256,6 +267,12 @@ export class Workflows {
   #known(id: string): void {
     if (partitionOfId(id) === PARTITION) return;
     throw new SluiceError('EXECUTION_UNKNOWN', `there is no execution ${id}`);
+  }
+
+  /** A run that was retried has a row for each of its ends. */
+  #isLatest({ id, offset }: EndedRow): boolean {
+    const place = this.#options.log.getState(endedSpace(PARTITION), id);
+    return place !== undefined && Number(Buffer.from(place).toString('latin1')) === offset;
   }
 
   #endedRow(ended: Partition, id: string): EndedRow {
@@ -293,15 +310,16 @@ export class Workflows {
       (status === null || row.status === status) &&
       row.startedAt >= since &&
       row.startedAt <= until &&
+      this.#isLatest(row) &&
       Object.entries(labels).every(([name, value]) => row.labels?.[name] === value);
     const from = where === 'ended' ? Number(place) : null;
     const found = listEnded(ended, from, limit - rows.length, wanted);
-    rows.push(...found.rows.map(({ head: _h, outputOmitted: _o, output: _out, ...row }) => row));
+    rows.push(...found.rows.map(({ head: _h, offset: _at, outputOmitted: _o, output: _out, ...row }) => row));
     return { executions: rows, next: found.next === null ? null : `ended:${found.next}` };
   }
 
   /** @throws EXECUTION_UNKNOWN, EXECUTION_CONFLICT */
-  async act(command: Exclude<Command, { type: 'start' }>): Promise<Execution> {
+  async act(command: Exclude<Command, { type: 'start' | 'retry' }>): Promise<Execution> {
     const { lane } = await this.#ready();
     this.#known(command.id);
     const reply = await lane.ask(command);
@@ -309,6 +327,27 @@ export class Workflows {
     if (reply.code !== 'EXECUTION_UNKNOWN') throw new SluiceError(reply.code, reply.message);
     const { status } = await this.get(command.id);
     throw new SluiceError('EXECUTION_CONFLICT', `execution ${command.id} is ${status}`, { status });
+  }
+
+  /** Runs a task of a run that is over again, and goes on from there. @throws EXECUTION_UNKNOWN, EXECUTION_CONFLICT */
+  async retry(id: string, { task, input, version, by }: RetryOptions): Promise<Execution> {
+    const { lane, ended, events } = await this.#ready();
+    this.#known(id);
+    const row = this.#endedRow(ended, id);
+    const records = readHistory(events, id, row.head, Number.MAX_SAFE_INTEGER).records as unknown as readonly Written[];
+    const point = restorePoint(id, records, { task, input, now: this.#options.clock.now() });
+    const newest = (this.#resources as Resources).find('workflow', row.workflow)?.version ?? row.version;
+    const chosen = version === null ? row.version : version === 'latest' ? newest : version;
+    const lostVersion = this.#definitions([[row.workflow, chosen]]).every(
+      (one) => one.name !== row.workflow || one.version !== chosen,
+    );
+    if (lostVersion) throw new SluiceError('EXECUTION_CONFLICT', `there is no version ${chosen} of ${row.workflow}`);
+    lane.inform({ kind: 'define', definitions: this.#definitions([[row.workflow, chosen]]) });
+    const count = records.filter(({ kind }) => kind === 'event').length;
+    const parts = { task: point.task, version: chosen, state: point.state, head: row.head, events: count, by };
+    const reply = await lane.ask({ type: 'retry', id, ...parts });
+    if (!reply.ok) throw new SluiceError(reply.code, reply.message);
+    return { id, status: reply.status };
   }
 
   /** Resolves with its offset when the event is durable: tasks that listen hear it, and schedules. */

@@ -198,6 +198,43 @@ describe('an operator', () => {
     });
   });
 
+  test('runs what failed again, one or many, with other input or a newer definition', async () => {
+    let up = false;
+    const service = await startService((_seen, response) => void response.writeHead(up ? 200 : 500).end('{"ok":true}'));
+    const tasks = (done: string) => [
+      { a: { set: { n: '${ .n }' } } },
+      { c: call(service.url, { body: '${ . }' }) },
+      { s: { set: { done } } },
+    ];
+    await declare(at, 'mended', tasks('old'));
+    const runs = await Promise.all([1, 2, 3].map((n) => start(at, 'mended', { n }, { waitMs: 10_000 })));
+    expect(runs.map(({ status }) => status)).toEqual(['faulted', 'faulted', 'faulted']);
+    up = true;
+    await declare(at, 'mended', tasks('new'));
+    const [one] = runs;
+    const body = { input: { n: 10 }, version: 'latest' };
+    expect(await ask(at, 'POST', `/v1/executions/${one?.id}/retry`, body)).toMatchObject({ status: 200 });
+    expect(await endOf(at, one?.id ?? '')).toMatchObject({ status: 'completed', output: { done: 'new' } });
+    expect(service.seen.at(-1)?.body).toBe('{"n":10}');
+    expect(await ask(at, 'POST', `/v1/executions/${one?.id}/retry`)).toMatchObject({
+      status: 400,
+      body: { code: 'REQUEST_INVALID' },
+    });
+    const bulk = { action: 'retry', workflow: 'mended', status: 'faulted' };
+    const { body: many } = await ask<{ done: string[]; failed: unknown[] }>(at, 'POST', '/v1/executions', bulk);
+    expect({ done: many.done.sort(), failed: many.failed }).toEqual({
+      done: runs
+        .slice(1)
+        .map(({ id }) => id)
+        .sort(),
+      failed: [],
+    });
+    for (const id of many.done)
+      expect(await endOf(at, id)).toMatchObject({ status: 'completed', output: { done: 'old' } });
+    const page = await ask<{ executions: Execution[] }>(at, 'GET', '/v1/executions?workflow=mended');
+    expect(page.body.executions.map(({ status }) => status)).toEqual(['completed', 'completed', 'completed']);
+  });
+
   test('does it from the command line', async () => {
     await declare(at, 'typed', [{ s: { set: { twice: '${ .n * 2 }' } } }]);
     const run = await runCli(['--url', at.url, '--json', 'workflow', 'start', 'typed', '--input', '{"n":4}', '--wait']);

@@ -31,6 +31,7 @@ export function workflowCommand(): Command {
   workflow.addCommand(actCommand('pause', 'begin no further task until it is resumed'));
   workflow.addCommand(actCommand('resume', 'go on'));
   workflow.addCommand(cancelCommand());
+  workflow.addCommand(retryCommand());
   workflow.addCommand(eventCommand());
   return workflow.addHelpText(
     'after',
@@ -131,6 +132,24 @@ function cancelCommand(): Command {
     .option('--reason <text>')
     .action(async (id: string, { reason }: { reason?: string }, command: Command) => {
       await show(command, await adminOf(command).call<Execution>('POST', `${pathOf(id)}/cancel`, { reason }));
+    });
+}
+
+function retryCommand(): Command {
+  return new Command('retry')
+    .description('run a task of a run that is over again, and go on from there')
+    .argument('<id>')
+    .option('--task <pointer>', 'as the history names it; the one that failed unless said')
+    .option('--input <json>', 'what it is given instead, or @FILE')
+    .option('--version <version>', 'of the definition to go on with: a number, or latest')
+    .action(async (id: string, flags: Record<string, string | undefined>, command: Command) => {
+      const { task, version } = flags;
+      const body = {
+        task,
+        input: await jsonOf(flags['input'], 'input'),
+        version: version === undefined || version === 'latest' ? version : Number(version),
+      };
+      await show(command, await adminOf(command).call<Execution>('POST', `${pathOf(id)}/retry`, body));
     });
 }
 

@@ -41,4 +41,40 @@ export const eventBody = z
   })
   .meta({ id: 'WorkflowEvent' });
 
+export const retryBody = z
+  .strictObject({
+    task: z
+      .string()
+      .max(2_000)
+      .optional()
+      .describe('JSON pointer of the task to run again; the one that failed unless said'),
+    input: z.unknown().optional().describe('What it is given instead of what it was given'),
+    version: z
+      .union([z.int().min(1), z.literal('latest')])
+      .optional()
+      .describe('Go on with another definition'),
+  })
+  .meta({ id: 'WorkflowRetry' });
+
+export const bulkBody = z
+  .strictObject({
+    action: z.enum(['cancel', 'pause', 'resume', 'retry']),
+    workflow: z.string(),
+    status: z.enum(['running', 'paused', 'completed', 'faulted', 'cancelled']),
+    since: z.int().min(0).default(0),
+    until: z.int().min(0).default(Number.MAX_SAFE_INTEGER),
+    limit: z.int().min(1).max(1_000).default(100),
+    reason: z.string().max(1_000).optional(),
+    retry: retryBody.optional(),
+  })
+  .meta({ id: 'WorkflowBulk' });
+
+export const bulkAnswer = z
+  .object({
+    done: z.array(z.string()),
+    failed: z.array(z.object({ id: z.string(), code: z.string(), detail: z.string() })),
+    more: z.boolean().describe('Others may be left: ask again'),
+  })
+  .meta({ id: 'WorkflowBulkAnswer' });
+
 export const cancelBody = z.strictObject({ reason: z.string().max(1_000).optional() }).meta({ id: 'WorkflowCancel' });

@@ -5,6 +5,7 @@ import type { ServerContext } from '../context.ts';
 import { defineRoute, type Route } from '../http/route.ts';
 import { checkJson, checkShape, parseJson } from '../http/shape.ts';
 import { cancelBody, eventBody, executionAnswer, historyAnswer, listAnswer, startBody } from './documents.ts';
+import { operateRoutes } from './operate-routes.ts';
 import type { ExecutionAnswer, ExecutionCommand, WorkflowService } from './service.ts';
 
 const JSON_TYPE = 'application/json';
@@ -31,6 +32,7 @@ export function workflowRoutes(context: ServerContext): Route[] {
     actionRoute(workflows, 'pause', 'Begin no further task until it is resumed'),
     actionRoute(workflows, 'resume', 'Go on'),
     cancelRoute(workflows),
+    ...operateRoutes(workflows),
   ];
 }
 

@@ -12,6 +12,8 @@ export interface WorkflowService {
     limit: number,
     before: number | undefined,
   ): Promise<{ readonly records: readonly object[]; readonly before: number | null }>;
+  /** Runs a task of a run that is over again. @throws EXECUTION_CONFLICT */
+  retry(id: string, options: RetryOptions): Promise<ExecutionAnswer>;
   /** Puts an event where tasks listen and schedules wait; its offset there. */
   publish(event: Readonly<Record<string, unknown>>): Promise<number>;
   /** @throws EXECUTION_CONFLICT */
@@ -24,6 +26,13 @@ export interface StartOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly by: string;
   readonly waitMs?: number | undefined;
+}
+
+export interface RetryOptions {
+  readonly task: string | null;
+  readonly input?: unknown;
+  readonly version: number | 'latest' | null;
+  readonly by: string | null;
 }
 
 export interface ExecutionAnswer {

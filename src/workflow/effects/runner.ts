@@ -2,6 +2,7 @@
  * Has effects done, so many at once, the oldest first; what they come to goes back to the lane as a result. Knows nothing of
  * the log. Effects of frames that are gone are given up. Runs on the thread of the lane.
  */
+import { crashPoint } from '#kernel';
 import type { Result } from '../engine/behaviour.ts';
 import { type EffectId, type EffectRequest, effectKey } from '../engine/effect.ts';
 import { Fault, problem, problemOf } from '../engine/fault.ts';
@@ -82,6 +83,7 @@ export class EffectRunner {
     }
     if (request === undefined) return;
     const place = `${id.instance}/${id.frame}`;
+    crashPoint('workflow-before-effect');
     const abort = new AbortController();
     this.#underWay.set(place, abort);
     const late = () =>
@@ -98,6 +100,7 @@ export class EffectRunner {
       .then((result) => {
         clearTimeout(timer);
         this.#underWay.delete(place);
+        crashPoint('workflow-after-effect');
         if (!this.#closed) this.#options.done(id, result);
         this.#pump();
       });

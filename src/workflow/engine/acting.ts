@@ -2,17 +2,22 @@
  * What a command that is not a start does to its instance: the first decisions, before `Run.drain` takes those that follow from
  * them. And how an instance begins. Called by `engine.ts`.
  */
-import { begin } from './apply.ts';
-import type { Command, StartCommand } from './commands.ts';
+import { begin, restore, store } from './apply.ts';
+import type { Command, RetryCommand, StartCommand } from './commands.ts';
 import type { Started } from './events.ts';
 import { problemOf } from './fault.ts';
 import type { Instance } from './model.ts';
+import type { Plan } from './plan.ts';
 import type { Plans } from './plans.ts';
 import { Run, type Surroundings, variablesOf } from './run.ts';
 import { durationMs } from './templates.ts';
 
 /** @returns why the command is not for the instance as it is */
-export function act(run: Run, command: Exclude<Command, StartCommand>, keptEventsMax: number): string | undefined {
+export function act(
+  run: Run,
+  command: Exclude<Command, StartCommand | RetryCommand>,
+  keptEventsMax: number,
+): string | undefined {
   const { instance } = run;
   switch (command.type) {
     case 'result':
@@ -74,6 +79,30 @@ function hear(run: Run, { event, offset }: Command & { type: 'event' }, keptEven
   if (instance.kept.length >= keptEventsMax) return 'it keeps as many early events as it may';
   run.record({ type: 'event.kept', kept: { id: instance.events, at: run.now, event } });
   return undefined;
+}
+
+/** The run that goes on from a state it had, or why it cannot. */
+export function reopenRun(command: RetryCommand, plans: Plans, around: Surroundings): Run | string {
+  const { state, version, head, events } = command;
+  const instance = restore({ ...state, version, head, events });
+  let plan: Plan;
+  try {
+    plan = plans.get(instance.workflow, version);
+  } catch (error) {
+    return problemOf(error, '').detail ?? `version ${version} of ${instance.workflow} cannot be run`;
+  }
+  for (const { task, last } of instance.frames.values()) {
+    const lost = [task, last].find((pointer) => pointer !== '' && !plan.nodes.has(pointer));
+    if (lost !== undefined) return `version ${version} of ${instance.workflow} has no task ${lost}`;
+  }
+  const run = new Run(instance, plan, around);
+  try {
+    run.record({ type: 'restored', why: `retry of ${command.task}`, state: store(instance) });
+  } catch (error) {
+    return problemOf(error, '').detail ?? 'its state is too large';
+  }
+  run.takeUp();
+  return run;
 }
 
 /** The run that begins with its first event recorded, or why it cannot. */

@@ -208,8 +208,11 @@ export function store(instance: Instance): StoredInstance {
   return { ...instance, frames: [...instance.frames.values()] };
 }
 
+/** What is changed of it is its own, so the same stored state can be restored again. */
 export function restore(stored: StoredInstance): Instance {
   const frames = new Map<number, Frame>();
-  for (const frame of stored.frames as Frame[]) frames.set(frame.id, frame);
-  return { ...stored, frames };
+  for (const frame of stored.frames as Frame[]) {
+    frames.set(frame.id, { ...frame, outputs: frame.outputs === null ? null : { ...frame.outputs } });
+  }
+  return { ...stored, frames, kept: [...stored.kept], undo: [...stored.undo] };
 }

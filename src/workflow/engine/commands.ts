@@ -1,5 +1,6 @@
 /** What is asked of an instance. Recorded ahead of the events it causes, or of its rejection. */
 import type { Result } from './behaviour.ts';
+import type { StoredInstance } from './events.ts';
 import type { ParentLink } from './model.ts';
 
 export interface StartCommand {
@@ -24,8 +25,25 @@ export interface ResultCommand {
   readonly result: Result;
 }
 
+/** Opens a run that is over, from a state it had. */
+export interface RetryCommand {
+  readonly type: 'retry';
+  readonly id: string;
+  /** The task that is run again. */
+  readonly task: string;
+  /** The definition it goes on with. */
+  readonly version: number;
+  readonly state: StoredInstance;
+  /** Offset of the newest group of records about it. */
+  readonly head: number;
+  /** Events recorded so far. */
+  readonly events: number;
+  readonly by: string | null;
+}
+
 export type Command =
   | StartCommand
+  | RetryCommand
   | ResultCommand
   | { readonly type: 'timer'; readonly id: string }
   /** Goes on where a processing was cut short. */
@@ -50,6 +68,10 @@ export function summaryOfCommand(command: Command): object {
   if (command.type === 'result') {
     const { type, frame, attempt, result } = command;
     return { type, frame, attempt, ok: result.ok };
+  }
+  if (command.type === 'retry') {
+    const { type, task, version, by } = command;
+    return { type, task, version, by };
   }
   if (command.type === 'event') return { type: command.type, by: command.by, offset: command.offset };
   const { id: _, ...rest } = command;

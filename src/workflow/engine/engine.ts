@@ -10,9 +10,9 @@
  */
 import type { ErrorCode } from '#kernel';
 import type { WorkflowDocument } from '../definition/document.ts';
-import { act, beginRun } from './acting.ts';
+import { act, beginRun, reopenRun } from './acting.ts';
 import { Bus, type BusEvent } from './bus.ts';
-import { type Command, type StartCommand, summaryOfCommand } from './commands.ts';
+import { type Command, type RetryCommand, type StartCommand, summaryOfCommand } from './commands.ts';
 import type { Draft } from './draft.ts';
 import type { EffectId } from './effect.ts';
 import { problem, problemOf } from './fault.ts';
@@ -153,6 +153,7 @@ export class Engine {
 
   handle(command: Command, now: number): Reply {
     if (command.type === 'start') return this.#start(command, now);
+    if (command.type === 'retry') return this.#retry(command, now);
     const entry = this.instances.find(command.id);
     if (entry === undefined) return this.#unknown(command, now);
     const instance = this.instances.open(entry);
@@ -247,6 +248,18 @@ export class Engine {
     const entry = this.instances.add(run.instance);
     if (key !== null) this.#keys.add(`${workflow}/${key}`, id, command.input, now);
     this.#write(command, run, entry);
+    return { ok: true, id, status: run.instance.status };
+  }
+
+  #retry(command: RetryCommand, now: number): Reply {
+    const { id } = command;
+    const refuse = (message: string): Reply => ({ ok: false, code: 'EXECUTION_CONFLICT', message });
+    if (this.instances.find(id) !== undefined) return refuse('the run is not over');
+    const run = reopenRun(command, this.#options.plans, this.#around(now));
+    if (typeof run === 'string') return refuse(run);
+    run.drain();
+    this.#ledger.reopen(id);
+    this.#write(command, run, this.instances.add(run.instance));
     return { ok: true, id, status: run.instance.status };
   }
 

@@ -82,6 +82,12 @@ export class Ledger {
     this.#aborted.push(id);
   }
 
+  /** A run that is not over any more. */
+  reopen(id: string): void {
+    this.#endedBlock.key(NO_PREFIX, id);
+    this.#endedBlock.remove();
+  }
+
   /** A run that is over. */
   end(instance: Instance): void {
     const { id, workflow, version, status, startedAt, output, error, labels, steps, head, parent } = instance;

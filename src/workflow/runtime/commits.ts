@@ -2,7 +2,7 @@
  * Drafts of a lane to commits of the log, in their order: all that have come while a commit was on its way are one commit.
  * Runs on the thread of the log; called by `lane-thread.ts`.
  */
-import { encodeUtf8, type Limits, SluiceError } from '#kernel';
+import { crashPoint, encodeUtf8, type Limits, SluiceError } from '#kernel';
 import type { CommitRequest, Log, Partition } from '#log';
 import { BatchBuilder, partitionForKey } from '#record';
 import type { Draft } from '../engine/draft.ts';
@@ -73,7 +73,9 @@ export class Commits {
   async #write(request: CommitRequest): Promise<void> {
     for (;;) {
       try {
+        crashPoint('workflow-before-commit');
         await this.#options.log.commit(request);
+        crashPoint('workflow-after-commit');
         return;
       } catch (error) {
         if (!(error instanceof SluiceError && error.code === 'LOG_BUSY') || this.#closed) throw error;

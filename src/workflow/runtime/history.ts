@@ -101,6 +101,8 @@ export interface EndedRow {
   readonly output: unknown;
   readonly outputOmitted: boolean;
   readonly head: number;
+  /** Where the row stands. */
+  readonly offset: number;
   readonly parent: unknown;
 }
 
@@ -146,5 +148,5 @@ export function listEnded(
 }
 
 function rowOf(record: LogRecord): EndedRow {
-  return JSON.parse(decodeUtf8(record.value ?? new Uint8Array())) as EndedRow;
+  return { ...(JSON.parse(decodeUtf8(record.value ?? new Uint8Array())) as EndedRow), offset: record.offset };
 }
