@@ -179,6 +179,8 @@ export class RemoteFolder implements FileStore {
         if (denied) throw new SluiceError('ENDPOINT_REFUSED', 'the key of the server is not the one that is meant');
         throw error;
       });
+    // The library does not say it: without it a request waits for the acknowledgement of the one before, 40 ms.
+    (client as unknown as { client: { setNoDelay(on: boolean): void } }).client.setNoDelay(true);
     try {
       return { client, sftp, root: await client.realPath(path) };
     } catch (error) {
