@@ -2,8 +2,7 @@
  * Connector `rest`: any API that speaks JSON (or NDJSON, CSV, XML) over HTTP, declared in the endpoint itself: no code. What a
  * stream is asked for, how it is paged, by what it is read incrementally and how it is written is in `streams`.
  */
-import { defineHttpConnector, verifiedBy } from '#connector';
-import { authOf } from './auth.ts';
+import { authOf, defineHttpConnector, verifiedBy } from '#connector';
 import { restSpec } from './spec.ts';
 import { streamsOf } from './streams.ts';
 

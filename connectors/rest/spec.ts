@@ -1,6 +1,6 @@
 /** The configuration of connector `rest`: what can be declared of an API. */
 import { z } from 'zod';
-import { address, httpSettings, secretText } from '#connector';
+import { declaredAuth, declaredWebhooks, httpSettings } from '#connector';
 
 const path = z.string().max(1_000).describe('Below `url`; {name} is a field, encoded');
 const inBody = z.string().max(200).describe('Dotted path in the answer');
@@ -25,67 +25,6 @@ const fieldType = z.enum([
   'time',
   'json',
 ]);
-
-const auth = z
-  .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('none') }),
-    z.strictObject({ kind: z.literal('basic'), user: z.string(), password: secretText('Password') }),
-    z.strictObject({ kind: z.literal('bearer'), token: secretText('Token') }),
-    z.strictObject({
-      kind: z.literal('key'),
-      in: z.enum(['header', 'query', 'body']),
-      name: z.string().min(1),
-      value: secretText('The key'),
-    }),
-    z.strictObject({
-      kind: z.literal('oauth2_refresh'),
-      token_url: address(),
-      client_id: z.string(),
-      client_secret: secretText('Of the client').optional(),
-      refresh_token: secretText('A new one is kept in the secret it is named by'),
-      scope: z.string().optional(),
-      client_auth: z.enum(['basic', 'body']).default('body'),
-    }),
-    z.strictObject({
-      kind: z.literal('oauth2_client'),
-      token_url: address(),
-      client_id: z.string(),
-      client_secret: secretText('Of the client'),
-      scope: z.string().optional(),
-      parameters: z.record(z.string(), z.string()).optional(),
-      client_auth: z.enum(['basic', 'body']).default('body'),
-    }),
-    z.strictObject({
-      kind: z.literal('jwt_bearer'),
-      token_url: address(),
-      algorithm: z.enum(['RS256', 'RS512', 'PS256', 'ES256', 'EdDSA', 'HS256']),
-      key: secretText('PEM (PKCS#8), or the shared secret for HS256'),
-      key_id: z.string().optional(),
-      claims: z.record(z.string(), z.string()),
-      scope: z.string().optional(),
-    }),
-    z.strictObject({
-      kind: z.literal('session'),
-      path,
-      body: z.record(z.string(), z.string()).default({}).describe('Of the login, beside user and password'),
-      user_field: z.string().default('username'),
-      user: z.string(),
-      password_field: z.string().default('password'),
-      password: secretText('Password'),
-      token: inBody,
-      header: z.string().default('authorization'),
-      prefix: z.string().default('Bearer '),
-      minutes: z.int().min(1).default(30).describe('How long it holds'),
-    }),
-    z.strictObject({
-      kind: z.literal('sigv4'),
-      access_key_id: z.string(),
-      secret_access_key: secretText('Secret access key'),
-      region: z.string(),
-      service: z.string(),
-    }),
-  ])
-  .default({ kind: 'none' });
 
 const paging = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('link'), size: size.optional() }),
@@ -171,22 +110,9 @@ const streamSpec = z.strictObject({
   append: write.optional(),
 });
 
-const webhooksSpec = z.strictObject({
-  kind: z.enum(['standard', 'github', 'stripe', 'slack', 'hmac']),
-  secret: secretText('Of the signature'),
-  header: z.string().default('x-signature').describe('Of kind hmac'),
-  prefix: z.string().default(''),
-  encoding: z.enum(['hex', 'base64']).default('hex'),
-  stream: z.string().describe('Whose records come, or {place} for a path to its name'),
-  record: inBody.default(''),
-  op: inBody.optional().describe('Where it says what happened'),
-  deleted: z.array(z.string()).default(['deleted', 'delete']).describe('What it says of deletions'),
-  inserted: z.array(z.string()).default(['created', 'insert']),
-});
-
 export const restSpec = z.strictObject({
   ...httpSettings(),
-  auth: auth.describe('How requests prove who sends them'),
+  auth: declaredAuth.describe('How requests prove who sends them'),
   headers: z.record(z.string(), z.string()).default({}).describe('Sent with every request'),
   check: z
     .strictObject({ path, method: method.default('GET'), query: texts.default({}) })
@@ -208,7 +134,7 @@ export const restSpec = z.strictObject({
     .max(64)
     .default([])
     .describe('What answers mean that are no success, before the usual meaning'),
-  webhooks: webhooksSpec.optional().describe('What the API sends by itself'),
+  webhooks: declaredWebhooks.optional().describe('What the API sends by itself'),
 });
 
 export type RestConfig = z.infer<typeof restSpec>;

@@ -59,9 +59,11 @@ export type {
   Settings,
   WebhookChange,
 } from './http/declaration.ts';
-export { verifiedBy } from './http/declared-webhooks.ts';
+export { authOf, declaredAuth } from './http/declared-auth.ts';
+export { declaredWebhooks, verifiedBy } from './http/declared-webhooks.ts';
 export type { ErrorRule } from './http/error-rules.ts';
-export { at, pick, withAt } from './http/paths.ts';
+export { graphqlRules } from './http/graphql.ts';
+export { at, formOf, pick, withAt } from './http/paths.ts';
 export { fieldsIn } from './http/sample.ts';
 export { address, httpSettings, secretText } from './http/settings.ts';
 export { type Signature, verifyDelivery } from './http/signatures.ts';

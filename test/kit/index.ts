@@ -4,6 +4,7 @@
  */
 
 export { forWholeFile } from './cleanup.ts';
+export { type Api, type ApiRequest, startApi } from './connectors/api.ts';
 export { startKafkaMock, startMosquitto, startNats, startRabbitmq } from './connectors/brokers.ts';
 export { Fold, follow, following } from './connectors/changes.ts';
 export { type ChangingTable, changesSuite } from './connectors/changes-suite.ts';
@@ -19,6 +20,7 @@ export { startEmulator } from './connectors/emulators.ts';
 export { type FaultProxy, startFaultProxy } from './connectors/faults.ts';
 export { startS3, startSshd } from './connectors/file-servers.ts';
 export { fileSuite } from './connectors/file-suite.ts';
+export { type SpecCase, specSuite } from './connectors/spec-suite.ts';
 export { type HttpPlace, httpSuite } from './connectors/http-suite.ts';
 export { lackingServer, type PrivateServer } from './connectors/private-server.ts';
 export { type QueuePlace, queueSuite } from './connectors/queue-suite.ts';

@@ -141,7 +141,7 @@ export class HttpClient {
       return this.#pause(failure, attempt, waitMs, deadlineMs);
     }
     if (verdict === 'refresh' || verdict === 'refused') throw new SluiceError('ENDPOINT_REFUSED', reason);
-    throw new SluiceError(verdict === 'reject' ? 'RECORD_REJECTED' : 'ENDPOINT_FAILED', reason, { status });
+    throw new SluiceError('ENDPOINT_FAILED', reason, { status });
   }
 
   async #pause(error: unknown, attempt: number, hintMs: number | undefined, deadlineMs: number): Promise<void> {
@@ -210,9 +210,14 @@ export class HttpClient {
     return Object.fromEntries(Object.entries(all).map(([name, value]) => [name.toLowerCase(), value]));
   }
 
+  #below(path: string): URL {
+    const rest = path.replace(/^\/+/, '');
+    return rest === '' ? new URL(this.#system.settings.url) : new URL(`./${rest}`, this.#base);
+  }
+
   /** @throws ENDPOINT_FAILED for another host: our credentials are for this one */
   #addressOf({ path, query = {}, foreign }: HttpRequest): URL {
-    const url = /^https?:/i.test(path) ? new URL(path) : new URL(`./${path.replace(/^\/+/, '')}`, this.#base);
+    const url = /^https?:/i.test(path) ? new URL(path) : this.#below(path);
     if (url.origin !== this.#base.origin && foreign !== true) {
       throw new SluiceError('ENDPOINT_FAILED', `the system sends us to ${url.origin}, which is another host`);
     }

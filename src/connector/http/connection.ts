@@ -99,7 +99,8 @@ async function lookUp(
   const work = async () => {
     for (let i = next++; i < keys.length; i = next++) {
       const values = rows.toRecord(keys[i] as Row);
-      const answer = await client.ask(one.request, { values, deadlineMs, tolerates: ['missing'] });
+      const request = typeof one.request === 'function' ? one.request(values) : one.request;
+      const answer = await client.ask(request, { values, deadlineMs, tolerates: ['missing'] });
       const record = answer.verdict === 'missing' ? undefined : at(answer.body, one.record);
       if (record !== undefined && record !== null) found[i] = rows.toRow({ ...values, ...record });
     }

@@ -65,7 +65,7 @@ export interface HttpStream {
   readonly closed?: true;
   readonly read?: HttpRead;
   /** One record by its key, for lookups; `{name}` are fields of the key. What is not there is answered 404, or has no record. */
-  readonly one?: { readonly request: HttpRequest; readonly record: string };
+  readonly one?: { readonly request: HttpRequest | ((keys: JsonObject) => HttpRequest); readonly record: string };
   readonly writes?: Partial<Record<WriteMode, HttpWrite | HttpBatch | HttpUpsert>>;
 }
 
@@ -86,8 +86,12 @@ export type Partitions =
   | { readonly parent: string; readonly values: Readonly<Record<string, string>> }
   | { readonly list: readonly JsonObject[] };
 
-/** Where a value is sent: a query parameter, a place in the JSON body, a header. */
-export type Place = { readonly query: string } | { readonly json: string } | { readonly header: string };
+/** Where a value is sent: a query parameter, a place in the JSON body, a field of the form, a header. */
+export type Place =
+  | { readonly query: string }
+  | { readonly json: string }
+  | { readonly form: string }
+  | { readonly header: string };
 export type PageSize = Place & { readonly max: number };
 
 export type Paging =

@@ -1,22 +1,28 @@
-/** Webhooks that are declared as data: which signature, where the record is, where it says what happened. Used by `rest`. */
+/**
+ * Webhooks that are declared as data: which signature, where the record is, where it says what happened. Used by connectors
+ * of any API.
+ */
+import { z } from 'zod';
 import type { JsonObject, Webhooks } from './declaration.ts';
 import { at } from './paths.ts';
-import type { Signature } from './signatures.ts';
+import { secretText } from './settings.ts';
 
-export interface DeclaredWebhooks {
-  readonly kind: Signature['kind'];
-  readonly secret: string;
-  /** Of kind `hmac`. */
-  readonly header: string;
-  readonly prefix: string;
-  readonly encoding: 'hex' | 'base64';
-  /** A name, or `{path}` to it in the body. */
-  readonly stream: string;
-  readonly record: string;
-  readonly op?: string | undefined;
-  readonly deleted: readonly string[];
-  readonly inserted: readonly string[];
-}
+const path = z.string().max(200).describe('Dotted path in the body');
+
+export const declaredWebhooks = z.strictObject({
+  kind: z.enum(['standard', 'github', 'stripe', 'slack', 'hmac']),
+  secret: secretText('Of the signature'),
+  header: z.string().default('x-signature').describe('Of kind hmac'),
+  prefix: z.string().default(''),
+  encoding: z.enum(['hex', 'base64']).default('hex'),
+  stream: z.string().describe('Whose records come, or {place} for a path to its name'),
+  record: path.default(''),
+  op: path.optional().describe('Where it says what happened'),
+  deleted: z.array(z.string()).default(['deleted', 'delete']).describe('What it says of deletions'),
+  inserted: z.array(z.string()).default(['created', 'insert']),
+});
+
+type DeclaredWebhooks = z.infer<typeof declaredWebhooks>;
 
 export function verifiedBy(declared: DeclaredWebhooks | undefined): Webhooks {
   if (declared === undefined) return { signature: undefined, changes: () => [] };

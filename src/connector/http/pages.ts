@@ -163,6 +163,7 @@ function isJob(token: Token | undefined): boolean {
 
 function place(request: HttpRequest, where: Place, value: string | number): HttpRequest {
   if ('query' in where) return { ...request, query: { ...request.query, [where.query]: value } };
+  if ('form' in where) return { ...request, form: { ...request.form, [where.form]: value } };
   if ('header' in where) return { ...request, headers: { ...request.headers, [where.header]: String(value) } };
   return { ...request, json: withAt(request.json, where.json, value) };
 }

@@ -38,6 +38,18 @@ export function pick(
   return Object.fromEntries(there.map(([name, as]) => [as, record[name]]));
 }
 
+/** Nested objects as forms have them: `metadata[key]`; null is empty. */
+export function formOf(record: Readonly<Record<string, unknown>>, prefix = ''): Record<string, string> {
+  const form: Record<string, string> = {};
+  for (const [name, value] of Object.entries(record)) {
+    if (value === undefined) continue;
+    const full = prefix === '' ? name : `${prefix}[${name}]`;
+    if (typeof value === 'object' && value !== null) Object.assign(form, formOf({ ...value }, full));
+    else form[full] = value === null ? '' : plainText(value);
+  }
+  return form;
+}
+
 /** @throws RECORD_REJECTED where a value is missing, or would lead to another path */
 export function fillPath(path: string, values: Readonly<Record<string, unknown>>): string {
   return path.replace(/\{([^{}]+)\}/g, (_, name: string) => {
