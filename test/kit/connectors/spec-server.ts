@@ -98,7 +98,9 @@ class Spec {
 
   check({ declared, shared }: Operation, { query, json, text, headers }: ApiRequest): string[] {
     const found: string[] = [];
-    const parameters = [...((declared['parameters'] ?? []) as unknown[]), ...shared].map((one) => this.#resolved(one) as Json);
+    const parameters = [...((declared['parameters'] ?? []) as unknown[]), ...shared].map(
+      (one) => this.#resolved(one) as Json,
+    );
     const named = parameters.filter((one) => one['in'] === 'query');
     const bare = (name: string) => name.replace(/\[.*$/, '');
     for (const name of new Set(query.keys())) {
@@ -111,14 +113,16 @@ class Spec {
       if (one['required'] !== true) continue;
       if (one['in'] === 'query' && !query.has(name)) found.push(`it needs the parameter ${name}`);
       const ours = ['content-type', 'accept', 'authorization'].includes(name.toLowerCase());
-      if (one['in'] === 'header' && !ours && headers[name.toLowerCase()] === undefined) found.push(`it needs the header ${name}`);
+      if (one['in'] === 'header' && !ours && headers[name.toLowerCase()] === undefined)
+        found.push(`it needs the header ${name}`);
     }
     const bodySchema = this.#bodySchema(declared, parameters, headers['content-type'] ?? '');
     if (bodySchema === undefined) {
       if (text !== '' && declared['requestBody'] === undefined) found.push('it takes no body');
       return found;
     }
-    const form = headers['content-type']?.includes('form') === true ? Object.fromEntries(new URLSearchParams(text)) : undefined;
+    const form =
+      headers['content-type']?.includes('form') === true ? Object.fromEntries(new URLSearchParams(text)) : undefined;
     if (json === undefined && form === undefined) return text === '' ? found : [...found, 'its body is no JSON'];
     return form === undefined ? [...found, ...this.#violations(bodySchema, json)] : found;
   }
@@ -166,14 +170,27 @@ class Spec {
   #resolved(value: unknown): unknown {
     const reference = (value as Json | undefined)?.['$ref'];
     if (typeof reference !== 'string') return value;
-    const names = reference.replace(/^#\//, '').split('/').map((one) => decodeURIComponent(one).replaceAll('~1', '/').replaceAll('~0', '~'));
+    const names = reference
+      .replace(/^#\//, '')
+      .split('/')
+      .map((one) => decodeURIComponent(one).replaceAll('~1', '/').replaceAll('~0', '~'));
     return this.#resolved(names.reduce<unknown>((at, name) => (at as Json | undefined)?.[name], this.#document));
   }
 
   /** A value that the schema allows: everything it names, as far as it does not go on for ever. */
   #made(given: unknown, depth: number): unknown {
     const schema = (this.#resolved(given) ?? {}) as Json;
-    const { type, properties, items, allOf, anyOf, oneOf, enum: allowed, example, format } = schema as { [name: string]: Json & unknown[] };
+    const {
+      type,
+      properties,
+      items,
+      allOf,
+      anyOf,
+      oneOf,
+      enum: allowed,
+      example,
+      format,
+    } = schema as { [name: string]: Json & unknown[] };
     if (Array.isArray(allowed) && allowed.length > 0) return allowed[0];
     if (schema['const'] !== undefined) return schema['const'];
     if (Array.isArray(allOf)) {
@@ -185,7 +202,9 @@ class Spec {
     const kind = Array.isArray(type) ? (type as unknown[]).find((one) => one !== 'null') : type;
     if (kind === 'object' || properties !== undefined) {
       if (depth > DEPTH_MAX) return {};
-      const made = Object.entries((properties ?? {}) as Json).map(([name, inner]) => [name, this.#made(inner, depth + 1)] as const);
+      const made = Object.entries((properties ?? {}) as Json).map(
+        ([name, inner]) => [name, this.#made(inner, depth + 1)] as const,
+      );
       return Object.fromEntries(made);
     }
     if (kind === 'array') return depth > DEPTH_MAX ? [] : [this.#made(items, depth + 1)];
@@ -207,7 +226,8 @@ function textOf(format: string, example: string | undefined): string {
 function schemaIn(content: unknown, type = 'json'): unknown {
   const entries = Object.entries((content ?? {}) as Json);
   const wanted = type.split(';')[0] ?? '';
-  const found = entries.find(([name]) => name === wanted) ?? entries.find(([name]) => name.includes('json')) ?? entries[0];
+  const found =
+    entries.find(([name]) => name === wanted) ?? entries.find(([name]) => name.includes('json')) ?? entries[0];
   return (found?.[1] as Json | undefined)?.['schema'];
 }
 
@@ -216,7 +236,10 @@ function basePath(document: Json): string {
   const base = document['basePath'];
   if (typeof base === 'string') return base.replace(/\/$/, '');
   const [server] = (document['servers'] ?? []) as { url: string }[];
-  return (server?.url ?? '').replace(/^https?:\/\/[^/]*/, '').replace(/\{[^}]*\}/g, '[^/]+').replace(/\/$/, '');
+  return (server?.url ?? '')
+    .replace(/^https?:\/\/[^/]*/, '')
+    .replace(/\{[^}]*\}/g, '[^/]+')
+    .replace(/\/$/, '');
 }
 
 /** Without what ajv cannot read: `nullable` beside no type, booleans where numbers belong. */
@@ -226,7 +249,12 @@ function plain(value: unknown): unknown {
   const entries = Object.entries(value).filter(([name, inner]) => {
     if (name === 'nullable') return 'type' in value;
     if (name === 'exclusiveMinimum' || name === 'exclusiveMaximum') return typeof inner === 'number';
-    return !(name === 'required' && typeof inner === 'boolean' && ('type' in value || '$ref' in value) && !('in' in value));
+    return !(
+      name === 'required' &&
+      typeof inner === 'boolean' &&
+      ('type' in value || '$ref' in value) &&
+      !('in' in value)
+    );
   });
   return Object.fromEntries(entries.map(([name, inner]) => [name, plain(inner)]));
 }

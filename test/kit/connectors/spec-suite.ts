@@ -3,7 +3,15 @@
  * key, and written in every mode it has; no request may be one that the file does not allow.
  */
 import { describe, expect, test } from 'vitest';
-import { type Connection, type Connector, checkConnection, checkConnector, describeConnector, type Row, type WriteMode } from '#connector';
+import {
+  type Connection,
+  type Connector,
+  checkConnection,
+  checkConnector,
+  describeConnector,
+  type Row,
+  type WriteMode,
+} from '#connector';
 import type { ApiRequest } from './api.ts';
 import { readAll, rejected } from './records.ts';
 import { lackingSpec, type SpecServer, startSpecServer } from './spec-server.ts';
@@ -60,7 +68,10 @@ export function specSuite(connector: Connector, given: SpecCase): void {
         for (const mode of MODES.filter((one) => can.includes(one))) {
           const row = given.rows[name];
           if (row === undefined) throw new Error(`there is no row to ${mode} in ${name}`);
-          expect(rejected((await connection.write?.({ stream: name, mode, keys: [] }, [row])) ?? []), `${mode} ${name}`).toEqual([]);
+          expect(
+            rejected((await connection.write?.({ stream: name, mode, keys: [] }, [row])) ?? []),
+            `${mode} ${name}`,
+          ).toEqual([]);
         }
       }
       expect(server.violations).toEqual([]);
