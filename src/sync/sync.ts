@@ -120,7 +120,7 @@ export class Sync {
       throw new SluiceError('REQUEST_INVALID', `${name} is declared as paused`, { field: 'paused' });
     }
     return this.#again(name, async (places) => {
-      const control = { ...places.control(), paused: false, stopped: null };
+      const control = { ...places.control(), paused: false, stopped: null, since: places.target() };
       await commit(this.#parts.log, { state: [places.controlChange(control)] });
     });
   }

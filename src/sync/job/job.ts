@@ -17,14 +17,14 @@ import { commit } from './commit.ts';
 import { type Due, eventsSince, nextDue } from './due.ts';
 import { groupOf, type SyncParts } from './parts.ts';
 import type { Reason } from './patience.ts';
-import { type ControlPlace, NOTHING_DONE, Places, type RunCause, type SourcePlace, type TargetPlace } from './place.ts';
+import { type ControlPlace, Places, type RunCause, type SourcePlace, type TargetPlace } from './place.ts';
 import type { Run, Runs } from './runs.ts';
 import { SourceHalf } from './source-half.ts';
 import { TargetHalf } from './target-half.ts';
 import { targetInput } from './target-input.ts';
+import { intolerable } from './tolerance.ts';
 
 const TRIM_MS = 15_000;
-const PERCENT_FROM_RECORDS = 100;
 
 export type JobState = 'running' | 'idle' | 'waiting' | 'paused' | 'stopped';
 
@@ -249,6 +249,8 @@ export class Job {
     try {
       await source.run().catch((error: unknown) => this.#giveUp(asSluiceError(error)));
       while (!this.#stopping && this.target.lag() > 0) await this.#wake.sleep();
+      // A kill may have come between what was rejected and stopping for it.
+      this.#progressed(this.target.place);
       if (this.#stopping) return;
       await this.#end(await this.#swept(source.place), 'done', null);
     } finally {
@@ -315,25 +317,20 @@ export class Job {
     this.#control = { ...this.#control, stopped: reason };
     const { parts } = this.#options;
     parts.logger.error({ job: this.name, ...reason }, 'a sync job has stopped');
-    await commit(parts.log, { state: [this.#places.controlChange(this.#control)] });
+    // Before anything is waited for: a run that has written its last record must not end well meanwhile.
     this.#stopping = true;
     this.#source?.stop();
     this.#wake.note();
     void this.target.stop();
+    await commit(parts.log, { state: [this.#places.controlChange(this.#control)] });
   }
 
   #progressed(place: TargetPlace): void {
     this.#source?.note();
     this.#wake.note();
-    const { records: most, percent } = this.spec.tolerance;
-    if (most === undefined && percent === undefined) return;
-    const before = this.#source?.place.before ?? this.#places.source()?.before ?? NOTHING_DONE;
-    const rejected = place.rejected - before.rejected;
-    const records = place.records - before.records;
-    const share = records < PERCENT_FROM_RECORDS ? 0 : (100 * rejected) / records;
-    if (rejected <= (most ?? Number.POSITIVE_INFINITY) && share <= (percent ?? 100)) return;
-    const message = `${rejected} of ${records} records were rejected`;
-    void this.#giveUp(new SluiceError('SYNC_REJECTS_EXCEEDED', message));
+    const before = this.#source?.place.before ?? this.#places.source()?.before ?? this.#control.since;
+    const error = intolerable(this.spec, before, place);
+    if (error !== undefined) void this.#giveUp(error);
   }
 
   #unwritten(): number {

@@ -57,10 +57,12 @@ export interface ControlPlace {
   readonly stopped: Reason | null;
   /** When its schedule was last heeded, epoch ms. */
   readonly scheduledAt: number;
+  /** What had been done when it was resumed. */
+  readonly since: TargetPlace;
 }
 
-export const NOTHING_DONE: TargetPlace = { records: 0, written: 0, deleted: 0, rejected: 0, ignoredFields: 0 };
-const FREE: ControlPlace = { paused: false, stopped: null, scheduledAt: 0 };
+const NOTHING_DONE: TargetPlace = { records: 0, written: 0, deleted: 0, rejected: 0, ignoredFields: 0 };
+const FREE: ControlPlace = { paused: false, stopped: null, scheduledAt: 0, since: NOTHING_DONE };
 
 type Part = 'source' | 'target' | 'control';
 
