@@ -18,9 +18,10 @@ export {
 } from './connectors/databases.ts';
 export { startEmulator } from './connectors/emulators.ts';
 export { type FaultProxy, startFaultProxy } from './connectors/faults.ts';
-export { startS3, startSshd } from './connectors/file-servers.ts';
+export { startFtp, startS3, startSshd, startWebdav } from './connectors/file-servers.ts';
 export { fileSuite } from './connectors/file-suite.ts';
 export { type HttpPlace, httpSuite } from './connectors/http-suite.ts';
+export { mannersOf } from './connectors/manners.ts';
 export { lackingServer, type PrivateServer } from './connectors/private-server.ts';
 export { type QueuePlace, queueSuite } from './connectors/queue-suite.ts';
 export { type RaceSystem, raceChanges } from './connectors/race.ts';

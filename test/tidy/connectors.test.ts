@@ -24,7 +24,7 @@ test('connectors are all in their catalogue, with what they can do', async () =>
 test('every connector is held to a suite of the kit', () => {
   const untested = folders.filter((name) => {
     const path = `test/contract/connectors/${name}.test.ts`;
-    return !existsSync(join(root, path)) || !/\b(connector|file|http|queue|spec)Suite\(/.test(read(path));
+    return !existsSync(join(root, path)) || !/\b((connector|file|http|queue|spec)Suite|mannersOf)\(/.test(read(path));
   });
   expect(untested).toEqual([]);
 });

@@ -1,12 +1,12 @@
 /** Servers of files for the tests of a file, each private to it: SFTP, and an emulator of S3. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterwards } from '../cleanup.ts';
 import { hasRoot } from '../needs.ts';
 import { freePort, tempDir } from '../place.ts';
-import { findServer, type PrivateServer, startPrivate } from './private-server.ts';
+import { findServer, owner, type PrivateServer, serverPlace, startPrivate } from './private-server.ts';
 
 export interface SshServer extends PrivateServer {
   readonly privateKey: string;
@@ -50,6 +50,78 @@ export async function startSshd(): Promise<SshServer> {
   const { username: user } = userInfo();
   const fingerprint = /SHA256:\S+/.exec(shown)?.[0] ?? '';
   return { ...server, user, privateKey: key('user'), strangeKey: key('stranger'), fingerprint, files };
+}
+
+export interface FtpServer extends PrivateServer {
+  /** `/files` of the server. */
+  readonly files: string;
+  /** Lets the server write there. */
+  give(path: string): void;
+}
+
+/** vsftpd, which lets in `anonymous` and nobody else, and lets it write below a folder; root alone can start it. */
+export async function startFtp(): Promise<FtpServer> {
+  const { folder, port } = await serverPlace();
+  const files = join(folder, 'files');
+  for (const path of [join(folder, 'empty'), files]) mkdirSync(path);
+  const [uid, gid] = ['-u', '-g'].map((one) => Number(execFileSync('id', [one, 'ftp']).toString())) as [number, number];
+  const give = (path: string) => chownSync(path, uid, gid);
+  give(files);
+  const settings = {
+    ...{ listen: 'YES', listen_address: '127.0.0.1', listen_port: port, background: 'NO', run_as_launching_user: 'NO' },
+    ...{
+      anonymous_enable: 'YES',
+      local_enable: 'NO',
+      no_anon_password: 'YES',
+      ftp_username: 'ftp',
+      anon_umask: '022',
+    },
+    ...{
+      write_enable: 'YES',
+      anon_upload_enable: 'YES',
+      anon_mkdir_write_enable: 'YES',
+      anon_other_write_enable: 'YES',
+    },
+    ...{
+      anon_root: folder,
+      secure_chroot_dir: join(folder, 'empty'),
+      anon_world_readable_only: 'NO',
+      seccomp_sandbox: 'NO',
+    },
+    ...{ pasv_address: '127.0.0.1', max_clients: 100, max_per_ip: 100 },
+  };
+  chownSync(folder, 0, 0);
+  chmodSync(folder, 0o755);
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  writeFileSync(join(folder, 'config'), `${lines.join('\n')}\n`);
+  const server = startPrivate(folder, port, findServer('vsftpd') as string, [join(folder, 'config')], {}, {});
+  return { ...server, user: 'anonymous', files, give };
+}
+
+/** lighttpd with mod_webdav. */
+export async function startWebdav(): Promise<PrivateServer & { readonly files: string }> {
+  const { folder, port } = await serverPlace();
+  const files = join(folder, 'files');
+  mkdirSync(files);
+  writeFileSync(join(folder, 'users'), 'sluice:quiet\n', { mode: 0o644 });
+  const lines = [
+    `server.document-root = "${files}"`,
+    'server.bind = "127.0.0.1"',
+    `server.port = ${port}`,
+    'server.modules = ("mod_auth", "mod_authn_file", "mod_webdav")',
+    'auth.backend = "plain"',
+    `auth.backend.plain.userfile = "${join(folder, 'users')}"`,
+    'auth.require = ("/" => ("method" => "basic", "realm" => "files", "require" => "valid-user"))',
+    'webdav.activate = "enable"',
+    'webdav.is-readonly = "disable"',
+  ];
+  writeFileSync(join(folder, 'config'), `${lines.join('\n')}\n`, { mode: 0o644 });
+  if (hasRoot()) {
+    const { uid, gid } = owner() as { uid: number; gid: number };
+    chownSync(files, uid, gid);
+  }
+  const server = startPrivate(folder, port, findServer('lighttpd') as string, ['-D', '-f', join(folder, 'config')]);
+  return { ...server, files };
 }
 
 /** s3rver, in this process. */

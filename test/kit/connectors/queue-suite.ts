@@ -9,13 +9,12 @@ import {
   type Connection,
   type Connector,
   checkConnection,
-  checkConnector,
-  describeConnector,
   type Json,
   type Row,
 } from '#connector';
 import { waitFor } from '../wait.ts';
 import { follow, following } from './changes.ts';
+import { mannersOf } from './manners.ts';
 import { rejected } from './records.ts';
 
 export interface Queue {
@@ -84,25 +83,7 @@ export function queueSuite(connector: Connector, place: () => Promise<QueuePlace
   }
 
   describe(`messages of ${connector.name}`, () => {
-    test('meets the contract, and documents each of its settings', () => {
-      checkConnector(connector, connector.name);
-      const { properties } = describeConnector(connector).config as { properties: Record<string, object> };
-      const silent = Object.entries(properties).filter(([, one]) => !('description' in one));
-      expect(silent.map(([name]) => name)).toEqual([]);
-    });
-
-    test('lets in who may, and says what is wrong otherwise', async () => {
-      const { config, bad } = await place();
-      const good = await open(config);
-      await good.check();
-      await good.close();
-      for (const [why, { config: wrong, code }] of Object.entries(bad)) {
-        const attempt = open(wrong).then(async (connection) => {
-          await connection.check().finally(() => connection.close());
-        });
-        await expect(attempt, why).rejects.toMatchObject({ code });
-      }
-    });
+    mannersOf(connector, place);
 
     test('finds its streams, and refuses others', async () => {
       const { queue, connection, end } = await withQueue();
