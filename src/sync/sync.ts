@@ -5,6 +5,7 @@
 import { SluiceError } from '#kernel';
 import type { OffsetCommit, Partition } from '#log';
 import { commit } from './job/commit.ts';
+import { type ComparisonState, Comparisons } from './job/comparisons.ts';
 import { Job } from './job/job.ts';
 import { consumerOf, groupOf, type SyncParts, topicOf } from './job/parts.ts';
 import { Places } from './job/place.ts';
@@ -24,12 +25,14 @@ export class Sync {
   readonly #runs: Runs;
   readonly #jobs = new Map<string, Job>();
   readonly #mappings = new Map<string, MappingSpec>();
+  readonly #comparisons: Comparisons;
   /** Changes of one job come one after the other. */
   #changing: Promise<unknown> = Promise.resolve();
 
   private constructor(parts: Omit<SyncParts, 'mapping'>, runs: Runs) {
     this.#parts = { ...parts, mapping: (name) => this.#mapping(name) };
     this.#runs = runs;
+    this.#comparisons = new Comparisons(this.#parts);
     registerMetrics(parts.metrics, () => this.#jobs.values());
   }
 
@@ -70,6 +73,7 @@ export class Sync {
       const job = this.#jobs.get(name);
       if (job === undefined) return;
       this.#jobs.delete(name);
+      this.#comparisons.forget(name);
       await job.stop();
       await this.#forget(job.spec, name);
       const { log } = this.#parts;
@@ -106,6 +110,19 @@ export class Sync {
   /** @throws SYNC_RUN_UNDER_WAY, SYNC_JOB_STOPPED, REQUEST_INVALID */
   requestRun(name: string): void {
     this.get(name).requestRun();
+  }
+
+  /** Begins to compare both ends, in the background. @throws SYNC_RUN_UNDER_WAY, REQUEST_INVALID */
+  compare(name: string, repair: boolean): void {
+    this.#comparisons.start(this.get(name), repair);
+  }
+
+  /** The newest one. @throws RESOURCE_UNKNOWN where there has been none since the server started */
+  comparison(name: string): ComparisonState {
+    const { name: known } = this.get(name);
+    const found = this.#comparisons.of(known);
+    if (found === undefined) throw new SluiceError('RESOURCE_UNKNOWN', `${known} has not been compared`);
+    return found;
   }
 
   pause(name: string): Promise<void> {
@@ -174,6 +191,7 @@ export class Sync {
   async close(): Promise<void> {
     await this.#changing.catch(() => undefined);
     await Promise.all(Array.from(this.#jobs.values(), (job) => job.stop()));
+    await this.#comparisons.close();
   }
 
   /** Stops a job, does something about it, and puts it to work again. @throws RESOURCE_UNKNOWN */

@@ -1,7 +1,8 @@
-/** `sluice sync`: how sync jobs are and what their runs moved, running, pausing, resuming and rewinding them. */
+/** `sluice sync`: how sync jobs are and what their runs moved, running, pausing, resuming, rewinding and comparing. */
 import { Command } from 'commander';
 import { adminOf, globals } from '../connect.ts';
 import { print, printJson, table } from '../output.ts';
+import { compareCommand } from './sync-compare.ts';
 
 interface Run {
   readonly run: number;
@@ -92,6 +93,7 @@ export function syncCommand(): Command {
       const target = to.startsWith('[') ? (JSON.parse(to) as number[]) : to;
       await show(command, 'POST', name, 'rewind', { to: target });
     });
+  sync.addCommand(compareCommand());
   return sync.addHelpText(
     'after',
     '\nExamples:\n  $ sluice sync\n  $ sluice sync run orders\n  $ sluice sync rewind orders earliest',

@@ -58,6 +58,48 @@ export const rewindShape = z.strictObject({
     .describe('earliest, latest, @<epoch ms>, or the offset of each partition'),
 });
 
+export const compareShape = z.strictObject({
+  repair: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Write what is missing or different, and where the job deletes take away what is extra; of a job at rest only',
+    ),
+});
+
+export const comparisonAnswer = z
+  .object({
+    state: z.enum(['running', 'done', 'failed']),
+    repair: z.boolean(),
+    started_at: epochMs,
+    ended_at: epochMs.nullable(),
+    reason: reason.describe('Why it failed'),
+    equal: z.boolean().describe('It is done, and no record differs'),
+    streams: z.array(
+      z.object({
+        from: z.string(),
+        to: z.string(),
+        source: z.int().describe('Records that are to be at the target'),
+        target: z.int(),
+        rejected: z.int().describe('Left out on both sides: the job rejects them'),
+        missing: z.int(),
+        extra: z.int(),
+        different: z.int(),
+        repaired: z.int(),
+        complete: z.boolean().describe('False: there are more differences than were looked at'),
+        sample: z.array(
+          z.object({
+            kind: z.enum(['missing', 'extra', 'different']),
+            key: z.record(z.string(), z.unknown()),
+            fields: z.array(z.string()).describe('That differ'),
+          }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'SyncComparison' });
+
+export type ComparisonAnswer = z.infer<typeof comparisonAnswer>;
 export type RunAnswer = z.infer<typeof runAnswer>;
 export type JobAnswer = z.infer<typeof jobAnswer>;
 
@@ -68,6 +110,9 @@ export interface SyncJobs {
   runs(name: string, limit: number): readonly RunAnswer[];
   /** @throws SYNC_RUN_UNDER_WAY, SYNC_JOB_STOPPED, REQUEST_INVALID */
   requestRun(name: string): void;
+  /** Begins one, in the background. @throws SYNC_RUN_UNDER_WAY, REQUEST_INVALID */
+  compare(name: string, repair: boolean): void;
+  comparison(name: string): ComparisonAnswer;
   pause(name: string): Promise<void>;
   /** @throws REQUEST_INVALID */
   resume(name: string): Promise<void>;

@@ -6,7 +6,7 @@ import { wholeNumber } from '../http/params.ts';
 import { defineRoute, type Route } from '../http/route.ts';
 import { checkJson } from '../http/shape.ts';
 import { parseFrom } from '../read/start.ts';
-import { jobAnswer, rewindShape, runAnswer, type SyncJobs } from './documents.ts';
+import { compareShape, comparisonAnswer, jobAnswer, rewindShape, runAnswer, type SyncJobs } from './documents.ts';
 
 const JSON_TYPE = 'application/json';
 const BODY_BYTES_MAX = 64 * 1024;
@@ -29,6 +29,8 @@ export function syncRoutes({ sync }: ServerContext): Route[] {
       sync.reset(at),
     ),
     rewindRoute(sync),
+    compareRoute(sync),
+    comparisonRoute(sync),
   ];
 }
 
@@ -101,6 +103,36 @@ function rewindRoute(sync: SyncJobs): Route {
       await sync.rewind(params.name, targetOf(checkJson(rewindShape, body).to));
       exchange.json(200, sync.status(params.name));
     },
+  });
+}
+
+function compareRoute(sync: SyncJobs): Route {
+  return defineRoute({
+    method: 'POST',
+    path: `${PATH}/compare`,
+    tag: TAG,
+    summary: 'Begin to compare what the source and the target of a job hold, record by record',
+    access: 'admin',
+    params: name,
+    body: { types: { [JSON_TYPE]: compareShape }, maxBytes: BODY_BYTES_MAX },
+    answers: { 202: { description: 'It is under way', types: { [JSON_TYPE]: comparisonAnswer } } },
+    handle: async (exchange, { params, body }) => {
+      sync.compare(params.name, checkJson(compareShape, body).repair);
+      exchange.json(202, sync.comparison(params.name));
+    },
+  });
+}
+
+function comparisonRoute(sync: SyncJobs): Route {
+  return defineRoute({
+    method: 'GET',
+    path: `${PATH}/compare`,
+    tag: TAG,
+    summary: 'The newest comparison of a job since the server started',
+    access: 'observe',
+    params: name,
+    answers: { 200: { description: 'How far it is, or what it found', types: { [JSON_TYPE]: comparisonAnswer } } },
+    handle: (exchange, { params }) => exchange.json(200, sync.comparison(params.name)),
   });
 }
 

@@ -36,6 +36,7 @@ export class SyncThread {
   #nextId = 1;
   #ended: SluiceError | undefined;
   #endpoint: Connecting | undefined;
+  #source: Connecting | undefined;
 
   /** @param name of whom it works for, in messages */
   constructor(name: string, limits: Limits) {
@@ -96,8 +97,14 @@ export class SyncThread {
     await this.call('open', await endpoint.opening(), this.#limits.connectorCallMs);
   }
 
-  async #keep({ keep, replaced }: Keep): Promise<void> {
-    const failure = await this.#endpoint?.keep(replaced).then(
+  /** And to the source beside it, for comparing. @throws what is wrong */
+  async openSource(source: Connecting): Promise<void> {
+    this.#source = source;
+    await this.call('openSource', await source.opening(), this.#limits.connectorCallMs);
+  }
+
+  async #keep({ keep, source, replaced }: Keep): Promise<void> {
+    const failure = await (source ? this.#source : this.#endpoint)?.keep(replaced).then(
       () => null,
       (error: unknown) => asSluiceError(error).message,
     );

@@ -5,6 +5,7 @@
 import { parentPort } from 'node:worker_threads';
 import { type Connection, type Opened, openConnection } from '#connector';
 import { asSluiceError, assert, SluiceError } from '#kernel';
+import { Comparison } from './comparison.ts';
 import type { Answer, Call, CallName, Calls, EncodedBatch, Keep, Kept } from './protocol.ts';
 import { Source } from './source.ts';
 import { sweep } from './sweep.ts';
@@ -16,6 +17,8 @@ assert(port !== null, 'this module is the entry of a worker thread');
 const keeping = new Map<number, (failure: string | null) => void>();
 let keeps = 0;
 let opened: Opened | undefined;
+/** Of the source, beside that of the target: for comparing. */
+let openedSource: Opened | undefined;
 let source: Source | undefined;
 let target: Target | undefined;
 
@@ -26,7 +29,11 @@ function connection(): Connection {
 
 const handlers: { [Name in CallName]: (input: Calls[Name]['input']) => Promise<Calls[Name]['output']> } = {
   open: async (opening) => {
-    opened = await openConnection(opening, keep);
+    opened = await openConnection(opening, (replaced) => keep(replaced, false));
+    return null;
+  },
+  openSource: async (opening) => {
+    openedSource = await openConnection(opening, (replaced) => keep(replaced, true));
     return null;
   },
   discover: () => connection().discover() as Promise<Calls['discover']['output']>,
@@ -50,6 +57,10 @@ const handlers: { [Name in CallName]: (input: Calls[Name]['input']) => Promise<C
     assert(target !== undefined, 'sweep came before target');
     return sweep(connection(), target, input);
   },
+  compare: (input) => {
+    assert(target !== undefined && openedSource !== undefined, 'compare came before target or openSource');
+    return Comparison.run(openedSource.connection, target, input);
+  },
   lookup: async ({ stream, fields, keys }) => {
     const found = await connection().lookup?.(stream, fields, keys);
     if (found === undefined) throw new SluiceError('ENDPOINT_UNSUPPORTED', 'the connector cannot look records up');
@@ -61,7 +72,7 @@ const handlers: { [Name in CallName]: (input: Calls[Name]['input']) => Promise<C
   },
   close: async () => {
     await source?.close();
-    await opened?.connection.close();
+    await Promise.all([opened?.connection.close(), openedSource?.connection.close()]);
     return null;
   },
 };
@@ -74,16 +85,16 @@ async function answer({ id, name, input }: Call): Promise<Answer> {
     const coded = asSluiceError(error);
     // An error that a connector gives no code for is the system's.
     const code = coded.code === 'INTERNAL' && opened !== undefined ? 'ENDPOINT_FAILED' : coded.code;
-    const message = opened === undefined ? coded.message : opened.hide(coded.message);
+    const message = [opened, openedSource].reduce((text, one) => one?.hide(text) ?? text, coded.message);
     return { id, ok: false, code, message, details: coded.details };
   }
 }
 
 /** @throws what is wrong with keeping it */
-async function keep(replaced: Keep['replaced']): Promise<void> {
+async function keep(replaced: Keep['replaced'], ofSource: boolean): Promise<void> {
   const id = ++keeps;
   const answered = new Promise<string | null>((resolve) => keeping.set(id, resolve));
-  port?.postMessage({ keep: id, replaced } satisfies Keep);
+  port?.postMessage({ keep: id, source: ofSource, replaced } satisfies Keep);
   const failure = await answered;
   if (failure !== null) throw new SluiceError('ENDPOINT_FAILED', `what the system replaced was not kept: ${failure}`);
 }

@@ -8,6 +8,9 @@ import { iterateBatches, RecordCursor } from '#record';
 import { type ChangeRecord, decodeChange } from '../change-record.ts';
 import type { RejectedRecord } from './protocol.ts';
 
+/** Codes that are about the record, and not about the system or the job. */
+export const REJECTING: ReadonlySet<string> = new Set(['RECORD_REJECTED', 'TRANSFORM_FAILED', 'VALUE_MALFORMED']);
+
 /** Where a record stands in the bytes that were read, for when it has to be told of. */
 export interface Origin {
   readonly offset: number;

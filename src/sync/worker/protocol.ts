@@ -5,6 +5,7 @@
  *
  *   open      connect                                  source: begin ─▶ page ─▶ page ─▶ … ─▶ null
  *   discover  what is there                            target: target ─▶ apply, apply, … (several at once) ─▶ sweep
+ *                                                      both:   openSource ─▶ target ─▶ compare
  */
 import type { Json, Opening, Row, Stream } from '#connector';
 import type { ErrorCode, ErrorDetails, Limits } from '#kernel';
@@ -142,14 +143,50 @@ export interface LookupInput {
   readonly keys: readonly Row[];
 }
 
+export interface CompareInput {
+  /** Of the source. */
+  readonly stream: string;
+  readonly pageRecords: number;
+  /** So long a record may be on its way; 0: nothing is under way. */
+  readonly settleMs: number;
+  readonly repair: boolean;
+}
+
+export interface Difference {
+  /** Not at the target; only there; or in these fields not as it should be. */
+  readonly kind: 'missing' | 'extra' | 'different';
+  /** As JSON. */
+  readonly key: Readonly<Record<string, unknown>>;
+  readonly fields: readonly string[];
+}
+
+export interface StreamComparison {
+  readonly from: string;
+  readonly to: string;
+  /** Records, of the source those that are to be at the target. */
+  readonly source: number;
+  readonly target: number;
+  /** Left out, since the mapping or the target's types reject them. */
+  readonly rejected: number;
+  readonly missing: number;
+  readonly extra: number;
+  readonly different: number;
+  readonly repaired: number;
+  /** False: there are more differences than were looked at. */
+  readonly complete: boolean;
+  readonly sample: readonly Difference[];
+}
+
 export interface Calls {
   open: { input: Opening; output: null };
+  openSource: { input: Opening; output: null };
   discover: { input: null; output: readonly Stream[] };
   begin: { input: BeginInput; output: null };
   page: { input: null; output: SourcePage | null };
   target: { input: TargetInput; output: null };
   apply: { input: ApplyInput; output: Applied };
   sweep: { input: SweepInput; output: { readonly deleted: number } };
+  compare: { input: CompareInput; output: StreamComparison };
   lookup: { input: LookupInput; output: readonly (Row | null)[] };
   forget: { input: { readonly consumer: string }; output: null };
   close: { input: null; output: null };
@@ -166,6 +203,8 @@ export interface Call {
 /** What a connector wants kept since its system has replaced it: asked by the thread, answered with a failure or null. */
 export interface Keep {
   readonly keep: number;
+  /** Of the connection that a comparison reads the source on. */
+  readonly source: boolean;
   readonly replaced: Readonly<Record<string, string>>;
 }
 

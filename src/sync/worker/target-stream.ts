@@ -4,11 +4,11 @@
  * way of (a unique value that moved) is out of the way, and so that its earlier, good versions are not lost.
  */
 import type { Connection, Row, Stream, WriteMode, WriteResult } from '#connector';
-import { SluiceError } from '#kernel';
+import { asSluiceError, SluiceError } from '#kernel';
 import { type ChangeRecord, keyPart } from '../change-record.ts';
 import { type Coerce, coercion } from './coerce.ts';
 import { Fold, type Folded, type Kind, type Step } from './folded.ts';
-import { type Origin, rejection } from './incoming.ts';
+import { type Origin, REJECTING, rejection } from './incoming.ts';
 import type { Mapping } from './mapped.ts';
 import type { RejectedRecord, TargetInput, TargetStream } from './protocol.ts';
 import type { Rules } from './rules.ts';
@@ -132,6 +132,43 @@ export class StreamTarget {
       }
     }
     await this.#again(refused, outcome);
+  }
+
+  /**
+   * What of a record of the source is to be here; null where a filter lets it not through, or what it is rejected for.
+   * @throws SYNC_FIELD_UNKNOWN, and what is not about the record
+   */
+  async expected(after: Row): Promise<Row | null | 'rejected'> {
+    const { mapping, rules } = this.#options;
+    try {
+      const mapped = mapping === null ? after : await mapping.apply(after);
+      if (mapped === null) return null;
+      const row = this.#fit(mapped);
+      await rules?.check(row, false);
+      return row;
+    } catch (error) {
+      if (REJECTING.has(asSluiceError(error).code)) return 'rejected';
+      throw error;
+    }
+  }
+
+  /** Writes records that are as `expected` says. @throws what the system says; of one record that it refuses: RECORD_REJECTED */
+  async put(rows: readonly Row[]): Promise<void> {
+    const origin = {
+      offset: 0,
+      timestamp: 0,
+      bytes: new Uint8Array(),
+      keyAt: 0,
+      keyLength: -1,
+      valueAt: 0,
+      valueLength: -1,
+    };
+    const results = await this.#write(
+      'upsert',
+      rows.map((row) => ({ kind: 'upsert', row, origin })),
+    );
+    const refused = results.find(({ ok }) => !ok);
+    if (refused !== undefined && !refused.ok) throw new SluiceError('RECORD_REJECTED', refused.reason);
   }
 
   /** The key of a record of the source at the target; null where a filter lets it not through, or it is none. */

@@ -8,15 +8,13 @@ import { asSluiceError, encodeUtf8, SluiceError } from '#kernel';
 import { type LogReader, openReader } from '#log';
 import { type ChangeRecord, keyPart } from '../change-record.ts';
 import { Batches } from './batches.ts';
-import { type Decode, decoderOfJson, decodeStored, type Origin, origins, rejection } from './incoming.ts';
+import { type Decode, decoderOfJson, decodeStored, type Origin, origins, REJECTING, rejection } from './incoming.ts';
 import { compileMapping, type Mapping } from './mapped.ts';
 import type { Applied, ApplyInput, RejectedRecord, TargetInput, TargetStream } from './protocol.ts';
 import { Rules } from './rules.ts';
 import { type Outcome, StreamTarget } from './target-stream.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
-/** What is about the record, and not about the system or the job. */
-const REJECTING: ReadonlySet<string> = new Set(['RECORD_REJECTED', 'TRANSFORM_FAILED', 'VALUE_MALFORMED']);
 const NO_STREAM: Stream = { name: '', fields: [], primaryKey: [], cursors: [], can: [] };
 
 interface Route {
