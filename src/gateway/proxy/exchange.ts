@@ -34,6 +34,7 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
 export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   deadline: number;
+  watchedAt = -1;
   over = false;
   readonly #res: HttpResponse;
   readonly #host: ListenerHost;

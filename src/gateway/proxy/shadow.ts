@@ -60,6 +60,7 @@ export class Shadows {
 
 class Shadow implements AttemptOwner, Watched {
   deadline: number;
+  watchedAt = -1;
   readonly #host: ListenerHost;
   readonly #held: HeldAccount;
   readonly #done: (outcome: 'sent' | 'failed') => void;

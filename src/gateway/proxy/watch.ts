@@ -1,6 +1,9 @@
 /**
  * Deadlines of everything under way on a thread, with one coarse timer for all: a request costs no timer, and a byte that
  * passes only moves a number.
+ *
+ * A list with gaps filled by the last, and no Set: one that grows and shrinks all the time leaves tables behind that each
+ * point to the next, and once one of them has grown old, all that was ever in them is copied before it is collected.
  */
 import type { Clock } from '#kernel';
 
@@ -9,12 +12,14 @@ const SWEEP_MS = 50;
 export interface Watched {
   /** By the monotonic clock, in milliseconds. */
   readonly deadline: number;
+  /** Where the watch has it. The watch writes it. */
+  watchedAt: number;
   overdue(): void;
 }
 
 export class Watch {
   readonly #clock: Clock;
-  readonly #watched = new Set<Watched>();
+  readonly #watched: Watched[] = [];
   readonly #timer: NodeJS.Timeout;
 
   constructor(clock: Clock) {
@@ -23,11 +28,18 @@ export class Watch {
   }
 
   add(watched: Watched): void {
-    this.#watched.add(watched);
+    watched.watchedAt = this.#watched.length;
+    this.#watched.push(watched);
   }
 
+  /** Does nothing to what is not watched. */
   delete(watched: Watched): void {
-    this.#watched.delete(watched);
+    const at = watched.watchedAt;
+    if (this.#watched[at] !== watched) return;
+    const last = this.#watched.pop() as Watched;
+    if (last === watched) return;
+    this.#watched[at] = last;
+    last.watchedAt = at;
   }
 
   close(): void {
@@ -36,6 +48,10 @@ export class Watch {
 
   #sweep(): void {
     const now = this.#clock.monotonic();
-    for (const watched of this.#watched) if (watched.deadline <= now) watched.overdue();
+    // From the end: what takes the place of one that goes has been looked at.
+    for (let i = this.#watched.length - 1; i >= 0; i--) {
+      const watched = this.#watched[i];
+      if (watched !== undefined && watched.deadline <= now) watched.overdue();
+    }
   }
 }

@@ -33,7 +33,8 @@ export class Connections implements ConnectionOwner {
   readonly #all = new Set<Connection>();
   /** The one used last at the end. */
   readonly #free: Connection[] = [];
-  #waiting: Waiting[] = [];
+  /** Empty up to the first that waits: what was here would keep all of its exchange. */
+  #waiting: (Waiting | undefined)[] = [];
   #first = 0;
   #growing: NodeJS.Timeout | undefined;
   #sweeping: NodeJS.Timeout | undefined;
@@ -103,7 +104,7 @@ export class Connections implements ConnectionOwner {
         this.#first = 0;
         return undefined;
       }
-      this.#first++;
+      this.#waiting[this.#first++] = undefined;
       if (this.#first >= COMPACT_FROM && this.#first * 2 >= this.#waiting.length) {
         this.#waiting = this.#waiting.slice(this.#first);
         this.#first = 0;
