@@ -19,85 +19,104 @@ export interface Source {
   resume(): void;
 }
 
-export interface AnswerOptions {
-  readonly res: HttpResponse;
-  readonly method: string;
-  readonly status: number;
-  readonly head: AnswerHead;
-  /** Names and values the gateway adds. */
-  readonly extra: readonly string[];
+/** The exchange, as an answer sees it. */
+export interface AnswerOwner {
   /** The connection must not be used on. */
-  readonly close: () => boolean;
+  closes(): boolean;
+  /** Writes the headers that the gateway adds. */
+  writeExtra(): void;
   /** Bytes went to the client. */
-  readonly progress: () => void;
+  progress(): void;
   /** The upstream has given all of it; the native response may be done with after this. */
-  readonly ending: () => void;
+  ending(): void;
+  /** The client has been given all of it. */
+  given(): void;
 }
 
 export class Answer {
   /** Something went to the client: there is no way back. */
   started = false;
-  readonly #options: AnswerOptions;
-  readonly #mode: 'bodiless' | 'held' | 'measured' | 'chunked';
-  readonly #held: Buffer[] = [];
+  readonly #owner: AnswerOwner;
   readonly #source: Source;
-  /** Measured: what the socket did not take yet, and the offset of its first byte. */
-  readonly #waiting: Buffer[] = [];
+  readonly #res: HttpResponse;
+  readonly #status: number;
+  readonly #head: AnswerHead;
+  readonly #mode: 'bodiless' | 'held' | 'measured' | 'chunked';
+  /** All of a short one that came at once: there until `end`. */
+  #whole: Buffer | undefined;
+  /** Of a short one what has come, of a measured one what the socket did not take yet. */
+  #waiting: Buffer[] | undefined;
+  /** Of the first byte that waits. */
   #offset = 0;
   #given = 0;
   #listening = false;
   #over = false;
-  #whenFlushed: (() => void) | undefined;
+  #ended = false;
 
-  constructor(options: AnswerOptions, source: Source) {
-    this.#options = options;
+  constructor(owner: AnswerOwner, source: Source, res: HttpResponse, method: string, status: number, head: AnswerHead) {
+    this.#owner = owner;
     this.#source = source;
-    const { method, status, head } = options;
+    this.#res = res;
+    this.#status = status;
+    this.#head = head;
     const length = head.contentLength;
     if (method === 'HEAD' || status === 204 || status === 304) this.#mode = 'bodiless';
     else if (length === undefined) this.#mode = 'chunked';
     else if (length <= HELD_BYTES_MAX) this.#mode = 'held';
     // The native side can only end a measured answer with the connection kept.
-    else this.#mode = options.close() ? 'chunked' : 'measured';
+    else this.#mode = owner.closes() ? 'chunked' : 'measured';
     if (this.#mode === 'measured' || this.#mode === 'chunked') this.#start();
   }
 
   #start(): void {
     this.started = true;
-    this.#options.res.cork(() => this.#head());
+    this.#res.cork(() => this.#writeHead());
   }
 
-  #head(): void {
-    const { res, status, head, extra } = this.#options;
-    res.writeStatus(answerStatus(status));
-    const { headers } = head;
+  #writeHead(): void {
+    const res = this.#res;
+    const { headers } = this.#head;
+    res.writeStatus(answerStatus(this.#status));
     for (let i = 0; i < headers.length; i += 2)
       res.writeHeader(headers[i] as string, headers[i + 1] as string | Buffer);
-    for (let i = 0; i < extra.length; i += 2) res.writeHeader(extra[i] as string, extra[i + 1] as string);
+    this.#owner.writeExtra();
   }
 
   /** The bytes are only there until this returns, or, of the last ones, until `end` does. */
   data(chunk: Buffer): void {
-    if (this.#over || this.#mode === 'bodiless') return;
-    if (this.#mode === 'chunked') this.#write(chunk);
-    else if (this.#mode === 'held') {
-      this.#held.push(chunk.length === this.#options.head.contentLength ? chunk : Buffer.from(chunk));
-    } else {
-      this.#given += chunk.length;
-      if (this.#given >= (this.#options.head.contentLength as number)) this.#options.ending();
-      this.#waiting.push(Buffer.from(chunk));
-      if (this.#waiting.length === 1) this.#flush();
-      else this.#source.pause();
+    if (this.#over) return;
+    switch (this.#mode) {
+      case 'bodiless':
+        return;
+      case 'chunked':
+        this.#write(chunk);
+        return;
+      case 'held':
+        if (chunk.length === this.#head.contentLength) this.#whole = chunk;
+        else this.#wait(chunk);
+        return;
+      case 'measured':
+        this.#given += chunk.length;
+        if (this.#given >= (this.#head.contentLength as number)) this.#owner.ending();
+        if (this.#waiting === undefined || this.#waiting.length === 0) this.#give(chunk);
+        else {
+          this.#wait(chunk);
+          this.#source.pause();
+        }
     }
   }
 
+  #wait(chunk: Buffer): void {
+    this.#waiting ??= [];
+    this.#waiting.push(Buffer.from(chunk));
+  }
+
   #write(chunk: Buffer): void {
-    const { res, progress } = this.#options;
     let room = true;
-    res.cork(() => {
-      room = res.write(chunk);
+    this.#res.cork(() => {
+      room = this.#res.write(chunk);
     });
-    if (room) progress();
+    if (room) this.#owner.progress();
     else {
       this.#source.pause();
       this.#listen();
@@ -108,93 +127,98 @@ export class Answer {
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
-    this.#options.res.onWritable((offset) => {
+    this.#res.onWritable((offset) => {
       if (this.#over) return true;
-      this.#options.progress();
+      this.#owner.progress();
       if (this.#mode === 'measured') return this.#drained(offset);
       this.#source.resume();
       return true;
     });
   }
 
-  #flush(): void {
-    const { res, head, progress } = this.#options;
-    for (let chunk = this.#waiting[0]; chunk !== undefined; chunk = this.#waiting[0]) {
-      this.#offset = res.getWriteOffset();
-      let room = false;
-      let done = false;
-      const bytes = chunk;
-      res.cork(() => {
-        [room, done] = res.tryEnd(bytes, head.contentLength as number);
-      });
-      if (done) this.#flushed();
-      if (!room) {
-        this.#source.pause();
-        this.#listen();
-        return;
-      }
-      progress();
-      this.#waiting.shift();
+  /** Part of a measured one, none of which waits. */
+  #give(chunk: Buffer): void {
+    this.#offset = this.#res.getWriteOffset();
+    let room = false;
+    let done = false;
+    this.#res.cork(() => {
+      [room, done] = this.#res.tryEnd(chunk, this.#head.contentLength as number);
+    });
+    if (done) this.#flushed();
+    else if (room) this.#owner.progress();
+    else {
+      this.#wait(chunk);
+      this.#source.pause();
+      this.#listen();
     }
   }
 
+  /** The socket takes more again. @param offset of all that it has taken */
   #drained(offset: number): boolean {
-    const { res, head } = this.#options;
-    const [chunk] = this.#waiting;
-    if (chunk === undefined) return true;
-    const rest = chunk.subarray(offset - this.#offset);
-    const [room, done] = res.tryEnd(rest, head.contentLength as number);
-    if (done) this.#flushed();
-    if (!room) {
-      this.#waiting[0] = rest;
-      this.#offset = offset;
-      return false;
+    const waiting = this.#waiting ?? [];
+    let from = offset - this.#offset;
+    while (waiting.length > 0) {
+      const rest = (waiting[0] as Buffer).subarray(from);
+      from = 0;
+      this.#offset = this.#res.getWriteOffset();
+      const [room, done] = this.#res.tryEnd(rest, this.#head.contentLength as number);
+      if (done) {
+        this.#flushed();
+        return true;
+      }
+      if (!room) {
+        waiting[0] = rest;
+        return false;
+      }
+      waiting.shift();
     }
-    this.#waiting.shift();
-    this.#flush();
-    if (this.#waiting.length === 0) this.#source.resume();
+    this.#source.resume();
     return true;
   }
 
   #flushed(): void {
     this.#over = true;
-    this.#whenFlushed?.();
+    if (this.#ended) this.#owner.given();
   }
 
-  /** The upstream has given all of it. @param ended called when the client has been given all of it */
-  end(ended: () => void): void {
-    const { res, head, close } = this.#options;
+  /** The upstream has given all of it. */
+  end(): void {
+    this.#ended = true;
+    const owner = this.#owner;
     if (this.#mode === 'measured') {
-      if (this.#over) ended();
-      else this.#whenFlushed = ended;
+      if (this.#over) owner.given();
       return;
     }
     this.#over = true;
     this.started = true;
-    this.#options.ending();
-    res.cork(() => {
-      if (this.#mode === 'bodiless') {
-        this.#head();
-        this.#endBodiless(head.contentLength, close());
-      } else if (this.#mode === 'held') {
-        this.#head();
-        res.end(this.#held.length === 1 ? (this.#held[0] as Buffer) : Buffer.concat(this.#held), close());
-      } else res.end(undefined, close());
-    });
-    ended();
+    owner.ending();
+    this.#res.cork(() => this.#finish());
+    owner.given();
+  }
+
+  #finish(): void {
+    const res = this.#res;
+    const close = this.#owner.closes();
+    if (this.#mode === 'chunked') res.end(undefined, close);
+    else {
+      this.#writeHead();
+      if (this.#mode === 'held') res.end(this.#whole ?? Buffer.concat(this.#waiting ?? []), close);
+      else this.#endBodiless(close);
+    }
   }
 
   /** The length of what HEAD and 304 leave out is told where it is known; 204 has none. */
-  #endBodiless(length: number | undefined, close: boolean): void {
-    const { res, status } = this.#options;
-    if (close) res.endWithoutBody(status === 204 ? 0 : (length ?? 0), true);
-    else if (length === undefined || status === 204) res.endWithoutBody();
+  #endBodiless(close: boolean): void {
+    const res = this.#res;
+    const length = this.#head.contentLength;
+    if (close) res.endWithoutBody(this.#status === 204 ? 0 : (length ?? 0), true);
+    else if (length === undefined || this.#status === 204) res.endWithoutBody();
     else endHeadOnly(res, length, false);
   }
 
   /** The client is gone: no native call may follow. */
   abandon(): void {
     this.#over = true;
-    this.#waiting.length = 0;
+    this.#waiting = undefined;
   }
 }

@@ -2,7 +2,7 @@
  * API keys on a listener thread: the same keys as those of the engine, known by the hash of their secret. The policy of
  * routes with `auth: key`; a key is spent here, and not shown to the upstream. An access token of this server is as good.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { type Clock, SluiceError } from '#kernel';
 import type { HashedKey } from '#resource';
 import type { GatewayRequest, Policy, Verdict } from '../policy.ts';
@@ -31,7 +31,7 @@ export class KeyRing {
   find(text: string): GatewayRequest['client'] {
     const [, id = '', secret = ''] = KEY.exec(text) ?? [];
     const known = this.#keys.get(id);
-    const digest = createHash('sha256').update(secret).digest();
+    const digest = hash('sha256', secret, 'buffer');
     const same = timingSafeEqual(digest, known?.digest ?? NO_HASH);
     if (known === undefined || !same) return undefined;
     if (known.expiresAt !== null && known.expiresAt <= this.#clock.now()) return undefined;

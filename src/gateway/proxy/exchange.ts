@@ -1,9 +1,9 @@
 /**
  * One request through the gateway.
  *
- *   head ─▶ route ─▶ policies: head ─▶ body gathered ─▶ policies: body ─▶ attempt ─▶ policies: answer ─▶ client
- *     │        │         │                or streaming         │        ▲     │
- *     └────────┴─────────┴─ refused with a problem, or answered┘        └─────┘ safe to repeat, and the budget allows it
+ *   head ─▶ route ─▶ policies: head ─▶ body gathered ─▶ policies: body ─▶ tries ─▶ policies: answer ─▶ client
+ *     │        │         │                or streaming         │
+ *     └────────┴─────────┴─ refused with a problem, or answered┘
  *
  * It is over once: answered, refused, cut, or the client went away. After that no native call is made.
  */
@@ -12,46 +12,39 @@ import { CHUNKED, NO_BODY } from '#http1';
 import { asSluiceError, SluiceError } from '#kernel';
 import type { WholeAnswer } from '../policy.ts';
 import type { AnsweredHead } from '../upstream/carried.ts';
-import type { Target } from '../upstream/target.ts';
-import type { Upstream } from '../upstream/upstream.ts';
 import { Admission, type AdmissionOwner } from './admission.ts';
-import { Answer } from './answer.ts';
+import { Answer, type AnswerOwner, type Source } from './answer.ts';
 import { CollectedAnswer, collectors, editHead, editWhole } from './answer-edits.ts';
-import { Attempt, type AttemptOwner } from './attempt.ts';
-import { chooseUpstream, hashKey } from './choice.ts';
 import { requestEnded } from './ending.ts';
 import { type AnswerHead, answerHead } from './headers.ts';
 import type { HeldAccount } from './held-bytes.ts';
 import type { ListenerHost, LiveRoute } from './live-table.ts';
 import { answersBefore } from './plan.ts';
-import { upstreamError, wasNotSent, writeProblem, writeWhole } from './problem.ts';
+import { writeProblem, writeWhole } from './problem.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestHead } from './request-head.ts';
+import { Tries, type TriesOwner } from './tries.ts';
 import type { Watched } from './watch.ts';
 
 const DISTRUSTED: ReadonlySet<string> = new Set(['REQUEST_SMUGGLING', 'REQUEST_MALFORMED', 'EXPECTATION_FAILED']);
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+const NO_BYTES = Buffer.alloc(0);
 
-export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
-  deadline: number;
+export class Exchange implements Watched, AdmissionOwner, TriesOwner, AnswerOwner {
+  deadline = Number.POSITIVE_INFINITY;
   watchedAt = -1;
   over = false;
   readonly #res: HttpResponse;
   readonly #host: ListenerHost;
   readonly #head: RequestHead;
-  readonly #held: HeldAccount;
   readonly #startedAt: number;
   #totalDeadline = Number.POSITIVE_INFINITY;
   #live: LiveRoute | undefined;
   #body: RequestBody | undefined;
-  #upstreamName = '';
+  #held: HeldAccount | undefined;
   #phase: 'receiving' | 'waiting' | 'answering' = 'receiving';
-  #attempt: Attempt | undefined;
-  #attempts = 0;
-  #reached = false;
+  #tries: Tries | undefined;
   /** The client has, and the upstream is heard out: no native call may follow. */
   #gone = false;
-  readonly #tried: Target[] = [];
   #answer: Answer | undefined;
   #collected: CollectedAnswer | undefined;
   #status = 0;
@@ -65,9 +58,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     res.onAborted(() => this.#aborted());
     this.#res = res;
     this.#host = host;
-    this.#held = host.held.account();
     this.#startedAt = host.clock.monotonic();
-    this.deadline = Number.POSITIVE_INFINITY;
     this.#head = new RequestHead(res, req, host);
     host.count(1);
     try {
@@ -83,32 +74,41 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   #accept(live: LiveRoute): void {
     const { spec } = live.named;
     const { bodyLength: length } = this.#head;
-    const { bodyBytesMax: bytesMax } = live;
+    const { plan, bodyBytesMax: bytesMax } = live;
     if (length > bytesMax) throw new SluiceError('REQUEST_TOO_LARGE', `the body has more than ${bytesMax} bytes`);
     if (spec.total_ms !== undefined) this.#totalDeadline = this.#startedAt + spec.total_ms;
-    this.#extend(spec.headers_ms);
+    this.#extend(spec.headers_ms, this.#startedAt);
     this.#host.watch.add(this);
-    const admission = new Admission(live.plan, this.#head, this);
+    if (length === NO_BODY && plan.heads.length === 0 && plan.bodies.length === 0) {
+      this.#head.body = NO_BYTES;
+      this.passed();
+      return;
+    }
+    const admission = new Admission(plan, this.#head, this);
     if (length !== NO_BODY) {
-      this.#body = new RequestBody(this.#res, length, bytesMax, live.plan.bodyBytesMax, this.#held, {
+      this.#body = new RequestBody(this.#res, length, bytesMax, plan.bodyBytesMax, this.#holding(), {
         ready: () => admission.bodyReady(),
         progress: () => this.#extend(this.#phase === 'answering' ? spec.idle_ms : spec.headers_ms),
-        failed: (error) => this.#fail(error),
+        failed: (error) => this.failed(error),
       });
     }
     admission.begin(this.#body);
   }
 
-  passed(): void {
-    this.#upstreamName = chooseUpstream(this.#head);
-    this.#try();
-    if (this.#head.route.spec.shadow !== undefined) this.#host.shadows.copy(this.#head, this.#replayable());
+  #holding(): HeldAccount {
+    this.#held ??= this.#host.held.account();
+    return this.#held;
   }
 
-  /** The body as it can be sent again: null where there is none, undefined where it streams. */
-  #replayable(): Buffer | null | undefined {
-    if (this.#body?.stream !== undefined) return undefined;
-    return this.#body === undefined ? null : (this.#head.body ?? null);
+  #extend(ms: number, now = this.#host.clock.monotonic()): void {
+    this.deadline = Math.min(now + ms, this.#totalDeadline);
+  }
+
+  passed(): void {
+    const tries = new Tries(this, this.#host, this.#head, (this.#live as LiveRoute).plan, this.#body);
+    this.#tries = tries;
+    tries.begin();
+    if (this.#head.route.spec.shadow !== undefined) this.#host.shadows.copy(this.#head, tries.replayable);
   }
 
   refused(error: SluiceError): void {
@@ -119,80 +119,36 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
     this.#edit(answer, at);
   }
 
-  #extend(ms: number): void {
-    this.deadline = Math.min(this.#host.clock.monotonic() + ms, this.#totalDeadline);
+  get committed(): boolean {
+    return this.#answer?.started === true;
   }
 
-  #try(): void {
-    // As the newest table has it, so that an attempt never goes where nobody is meant to go any more.
-    const upstream = this.#host.table.upstream(this.#upstreamName);
-    const head = this.#head;
-    if (upstream === undefined) {
-      this.#fail(new SluiceError('UPSTREAM_UNAVAILABLE', `there is no upstream ${this.#upstreamName} any more`));
-      return;
-    }
-    if (this.#attempts === 0) upstream.budget.earn();
-    const repeatable = this.#body?.stream === undefined && IDEMPOTENT.has(head.method);
-    const target = upstream.pick(hashKey(upstream.spec, head), this.#tried, repeatable);
-    if (typeof target === 'string') {
-      const code = target === 'busy' ? 'UPSTREAM_BUSY' : 'UPSTREAM_UNAVAILABLE';
-      const why = target === 'busy' ? 'has as many requests under way as it may' : 'has no target that is well';
-      this.#fail(new SluiceError(code, `upstream ${upstream.name} ${why}`, { upstream: upstream.name }));
-      return;
-    }
-    this.#attempts++;
-    this.#tried.push(target);
+  asked(): void {
     this.#phase = 'waiting';
-    const { named, plan } = this.#live as LiveRoute;
-    this.#extend(named.spec.headers_ms);
-    // What policies are to read must not be compressed.
-    const reads = plan.readsAnswer(head);
-    if (reads) head.spent.add('accept-encoding');
-    const headers = head.forwarded();
-    if (reads) headers.push('accept-encoding', 'identity');
-    headers.push('host', upstream.spec.pass_host ? (head.header('host') ?? target.host) : target.host);
-    const stream = this.#body?.stream;
-    if (stream !== undefined && head.bodyLength !== CHUNKED) headers.push('content-length', String(head.bodyLength));
-    const body = stream ?? this.#replayable() ?? null;
-    const attempt = new Attempt(this, upstream, target, this.#host.clock);
-    this.#attempt = attempt;
-    try {
-      attempt.begin({ path: head.target(), method: head.method, headers, body });
-    } catch (error) {
-      this.#attempt = undefined;
-      this.#fail(asSluiceError(error));
-    }
+    this.#extend((this.#live as LiveRoute).named.spec.headers_ms);
   }
 
-  /** Whether another attempt may be made instead of this answer or error. Takes it out of the budget. */
-  #repeats(upstream: Upstream, notSent: boolean): boolean {
-    if (this.over || this.#answer?.started === true || this.#body?.stream !== undefined) return false;
-    if (!notSent && !IDEMPOTENT.has(this.#head.method)) return false;
-    if (this.#attempts >= upstream.spec.attempts_max || !upstream.budget.spend()) return false;
-    this.#host.stats.retried(upstream.name);
-    return true;
+  again(): void {
+    this.#answer = undefined;
+    this.#collected = undefined;
   }
 
-  /** The head of an upstream's answer. False: it is not wanted, and the attempt is done with. */
-  answered(attempt: Attempt, answered: AnsweredHead): boolean {
-    if (this.over || attempt !== this.#attempt) return false;
-    this.#reached = true;
-    const { upstream } = attempt;
-    if (attempt.faulty && this.#repeats(upstream, false)) {
-      this.#host.stats.failed(upstream.name, attempt.target.url);
-      this.#try();
-      return false;
-    }
+  answered(answered: AnsweredHead, source: Source): boolean {
     const { status } = answered;
+    const { answers } = (this.#live as LiveRoute).plan;
     const head = answerHead(answered);
-    const { plan, named } = this.#live as LiveRoute;
+    const now = this.#host.clock.monotonic();
     this.#phase = 'answering';
-    this.#upstreamMs = this.#host.clock.monotonic() - this.#startedAt;
-    this.#extend(named.spec.idle_ms);
+    this.#upstreamMs = now - this.#startedAt;
+    this.#extend((this.#live as LiveRoute).named.spec.idle_ms, now);
+    if (answers.length === 0) {
+      this.#stream(status, head, source);
+      return true;
+    }
     return this.#passes(() => {
-      const collecting = plan.answers.length === 0 ? [] : collectors(plan.answers, this.#head, status, head);
+      const collecting = collectors(answers, this.#head, status, head);
       if (collecting.length > 0) this.#collected = new CollectedAnswer(status, head, collecting);
-      else this.#stream(status, head, attempt);
+      else this.#stream(status, head, source);
     });
   }
 
@@ -208,54 +164,56 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
   }
 
   /** Lets an answer run through, its head as the policies leave it. */
-  #stream(status: number, head: AnswerHead, attempt: Attempt): void {
-    const { plan, named } = this.#live as LiveRoute;
+  #stream(status: number, head: AnswerHead, source: Source): void {
     // Nobody is left to give it to.
     if (this.#gone) return;
-    const edited = plan.answers.length === 0 ? { status, head } : editHead(plan.answers, this.#head, status, head);
-    this.#status = edited.status;
-    this.#answer = new Answer(
-      {
-        res: this.#res,
-        method: this.#head.method,
-        status: edited.status,
-        head: edited.head,
-        extra: this.#extraHeaders(),
-        close: () => this.#closes(),
-        progress: () => this.#extend(named.spec.idle_ms),
-        ending: () => this.#body?.discard(),
-      },
-      attempt,
-    );
+    const { answers } = (this.#live as LiveRoute).plan;
+    const edited = answers.length === 0 ? undefined : editHead(answers, this.#head, status, head);
+    this.#status = edited?.status ?? status;
+    this.#answer = new Answer(this, source, this.#res, this.#head.method, this.#status, edited?.head ?? head);
   }
 
-  #extraHeaders(): string[] {
-    return [...this.#head.answerHeaders, 'via', `1.1 ${this.#host.settings.pseudonym}`];
+  writeExtra(): void {
+    const further = this.#head.furtherAnswerHeaders ?? [];
+    for (let i = 0; i < further.length; i += 2) this.#res.writeHeader(further[i] as string, further[i + 1] as string);
+    this.#res.writeHeader('via', this.#host.via);
   }
 
-  data(attempt: Attempt, chunk: Buffer): void {
-    if (this.over || attempt !== this.#attempt) return;
+  progress(): void {
+    this.#extend((this.#live as LiveRoute).named.spec.idle_ms);
+  }
+
+  ending(): void {
+    this.#body?.discard();
+  }
+
+  given(): void {
+    this.#end(this.#status);
+  }
+
+  data(chunk: Buffer, source: Source): void {
+    if (this.over) return;
     this.#answerBytes += chunk.length;
     const collected = this.#collected;
     if (collected === undefined) {
       this.#answer?.data(chunk);
       return;
     }
-    this.#extend((this.#live as LiveRoute).named.spec.idle_ms);
+    this.progress();
     this.#passes(() => {
-      this.#held.take(chunk.length);
+      this.#holding().take(chunk.length);
       if (collected.add(chunk)) return;
       this.#collected = undefined;
-      this.#stream(collected.status, collected.head, attempt);
+      this.#stream(collected.status, collected.head, source);
       this.#answer?.data(collected.body());
     });
   }
 
-  ended(attempt: Attempt): void {
-    if (this.over || attempt !== this.#attempt) return;
+  ended(): void {
+    if (this.over) return;
     if (this.#collected !== undefined) this.#edit(this.#collected.whole());
     else if (this.#gone) this.#end(0);
-    else this.#answer?.end(() => this.#end(this.#status));
+    else this.#answer?.end();
   }
 
   /** Gives a whole answer, as the policies before the place `until` leave it. */
@@ -265,59 +223,34 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
       if (this.over) return;
       if (edited instanceof SluiceError) return this.#refuse(edited);
       this.#answerBytes = edited.body.length;
-      this.#write(edited.status, (close) =>
-        writeWhole(this.#res, edited, this.#head.method, close, this.#extraHeaders()),
-      );
+      const extra = [...this.#head.answerHeaders, 'via', this.#host.via];
+      this.#write(edited.status, (close) => writeWhole(this.#res, edited, this.#head.method, close, extra));
     };
     if (steps.length === 0) done(answer);
     else editWhole(steps, this.#head, answer).then(done, (error: unknown) => this.#refuse(asSluiceError(error)));
   }
 
-  /** The attempt failed: connection, time, or an answer that is none. */
-  broke(attempt: Attempt, error: Error): void {
-    if (this.over || attempt !== this.#attempt) return;
-    const { upstream, target } = attempt;
-    this.#host.stats.failed(upstream.name, target.url);
-    this.#reached ||= !wasNotSent(error);
-    const timedOut = error instanceof SluiceError && error.code === 'UPSTREAM_TIMEOUT';
-    if (!timedOut && this.#repeats(upstream, wasNotSent(error))) {
-      this.#answer = undefined;
-      this.#collected = undefined;
-      this.#try();
-      return;
-    }
-    this.#fail(upstreamError(error, upstream.name));
-  }
-
   overdue(): void {
     if (this.over) return;
     this.deadline = Number.POSITIVE_INFINITY;
-    if (this.#phase === 'receiving') {
-      this.#fail(new SluiceError('REQUEST_TIMEOUT', 'the request did not end in time'));
-    } else if (this.#answer?.started === true) {
+    if (this.#phase === 'receiving' || this.#tries === undefined) {
+      this.failed(new SluiceError('REQUEST_TIMEOUT', 'the request did not end in time'));
+    } else if (this.committed) {
       // What has begun can only be cut, so that nobody takes it for whole.
       this.#cut();
-    } else {
-      const name = this.#upstreamName;
-      const error = new SluiceError('UPSTREAM_TIMEOUT', `upstream ${name} did not answer in time`, { upstream: name });
-      this.#host.stats.failed(name, this.#attempt?.target.url ?? '');
-      this.#reached = true;
-      this.#attempt?.abort(true);
-      this.#fail(error);
-    }
+    } else this.failed(this.#tries.overdue());
   }
 
   /** Refused or failed before anything went to the client, else cut. */
-  #fail(error: SluiceError): void {
+  failed(error: SluiceError): void {
     if (this.over) return;
-    if (this.#answer?.started === true) this.#cut();
+    if (this.committed) this.#cut();
     else this.#refuse(error);
   }
 
   #refuse(error: SluiceError): void {
     if (this.over) return;
-    this.#attempt?.abort();
-    this.#attempt = undefined;
+    this.#tries?.stop();
     this.#code = error.code;
     this.#write(error.status, (close) =>
       writeProblem(this.#res, error, this.#head.method, close, this.#head.problemHeaders()),
@@ -333,7 +266,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
       this.#end(0);
       return;
     }
-    const close = this.#closes();
+    const close = this.closes();
     const now = () => {
       if (this.over) return;
       this.#body?.discard();
@@ -348,7 +281,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
    * Where a next request begins is in doubt, or too much of this one would have to be read first. A close with bytes
    * unread resets the connection, and the client may never see its answer; so what can be read to its end, is.
    */
-  #closes(): boolean {
+  closes(): boolean {
     const { bodyLength: length } = this.#head;
     if (this.#distrusted || length === CHUNKED) return true;
     return length - (this.#body?.received ?? 0) > this.#host.settings.limits.gatewayDiscardBytesMax;
@@ -356,7 +289,7 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
 
   #cut(): void {
     if (this.over) return;
-    this.#attempt?.abort();
+    this.#tries?.stop();
     const res = this.#res;
     this.#end(this.#status);
     if (!this.#gone) res.close();
@@ -364,31 +297,34 @@ export class Exchange implements Watched, AttemptOwner, AdmissionOwner {
 
   #aborted(): void {
     if (this.over) return;
-    const attempt = this.#attempt;
-    this.#reached ||= attempt !== undefined;
-    if (attempt !== undefined && this.#head.outlives && this.#answer === undefined) {
-      this.#gone = true;
-      this.#body?.end();
-      return;
+    const tries = this.#tries;
+    if (tries?.underWay === true) {
+      tries.reached = true;
+      if (this.#head.outlives && this.#answer === undefined) {
+        this.#gone = true;
+        this.#body?.end();
+        return;
+      }
     }
     this.#end(0);
-    attempt?.abort();
+    tries?.stop();
   }
 
   #end(status: number): void {
     this.over = true;
     this.#answer?.abandon();
     this.#body?.end();
-    this.#held.settle();
+    this.#held?.settle();
     this.#host.watch.delete(this);
     this.#host.count(-1);
+    const tries = this.#tries;
     requestEnded(this.#host, this.#head, this.#live, this.#startedAt, {
       status,
       code: this.#code,
-      upstream: this.#upstreamName === '' ? undefined : this.#upstreamName,
-      target: this.#tried[this.#tried.length - 1]?.url,
-      attempts: this.#attempts,
-      reached: this.#reached,
+      upstream: tries?.upstreamName,
+      target: tries?.target?.url,
+      attempts: tries?.count ?? 0,
+      reached: tries?.reached ?? false,
       requestBytes: this.#body?.received ?? 0,
       answerBytes: this.#answerBytes,
       upstreamMs: this.#upstreamMs,

@@ -70,34 +70,35 @@ export function originOf(
   host: string,
   header: (name: string) => string | undefined,
 ): Origin {
-  const believed = trusted !== undefined && contains(trusted, peer);
-  const chain = believed ? (header('x-forwarded-for') ?? '').split(',').map((part) => part.trim()) : [];
+  if (trusted === undefined || !contains(trusted, peer)) {
+    return origin(peer, peer, scheme, host, forwardedElement(peer, host, scheme));
+  }
+  const chain = (header('x-forwarded-for') ?? '').split(',').map((part) => part.trim());
   const known = chain.filter((part) => part !== '').slice(-FORWARDED_MAX);
   let clientAddress = peer;
-  for (let i = known.length - 1; i >= 0 && trusted !== undefined && contains(trusted, clientAddress); i--) {
+  for (let i = known.length - 1; i >= 0 && contains(trusted, clientAddress); i--) {
     const hop = known[i] as string;
     if (isIP(hop) === 0) break;
     clientAddress = hop;
   }
-  const saidProto = believed ? header('x-forwarded-proto') : undefined;
+  const saidProto = header('x-forwarded-proto');
   const proto = saidProto === 'http' || saidProto === 'https' ? saidProto : scheme;
-  const saidHost = believed ? header('x-forwarded-host') : undefined;
+  const saidHost = header('x-forwarded-host');
   const seenHost = saidHost !== undefined && /^[A-Za-z0-9.:[\]_-]{1,300}$/.test(saidHost) ? saidHost : host;
-  const element = `for=${isIP(peer) === 6 ? `"[${peer}]"` : peer};host="${host}";proto=${proto}`;
-  const before = believed ? header('forwarded') : undefined;
-  return {
-    clientAddress,
-    headers: [
-      'x-forwarded-for',
-      [...known, peer].join(', '),
-      'x-forwarded-proto',
-      proto,
-      'x-forwarded-host',
-      seenHost,
-      'forwarded',
-      before === undefined ? element : `${before}, ${element}`,
-    ],
-  };
+  const before = header('forwarded');
+  const element = forwardedElement(peer, host, proto);
+  const forwarded = before === undefined ? element : `${before}, ${element}`;
+  return origin(clientAddress, [...known, peer].join(', '), proto, seenHost, forwarded);
+}
+
+function forwardedElement(peer: string, host: string, proto: string): string {
+  return `for=${peer.includes(':') ? `"[${peer}]"` : peer};host="${host}";proto=${proto}`;
+}
+
+function origin(clientAddress: string, chain: string, proto: string, host: string, forwarded: string): Origin {
+  const headers = ['x-forwarded-for', chain, 'x-forwarded-proto', proto];
+  headers.push('x-forwarded-host', host, 'forwarded', forwarded);
+  return { clientAddress, headers };
 }
 
 const PRINTABLE = /^[\t\x20-\x7e]*$/;
@@ -127,12 +128,16 @@ export function bytesOf(value: string): string {
 }
 
 /** What the upstream is sent, apart from what the caller adds. @param spent further names to leave out */
-export function forwardedHeaders(headers: readonly string[], spent: ReadonlySet<string>, webSocket = false): string[] {
+export function forwardedHeaders(
+  headers: readonly string[],
+  spent: ReadonlySet<string> | undefined,
+  webSocket = false,
+): string[] {
   const named = connectionTokens(headers);
   const out: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (REQUEST_DROPPED.has(name) || spent.has(name) || named?.has(name)) continue;
+    if (REQUEST_DROPPED.has(name) || spent?.has(name) === true || named?.has(name) === true) continue;
     if (webSocket && WEBSOCKET.includes(name)) continue;
     out.push(name, headers[i + 1] as string);
   }
@@ -156,14 +161,15 @@ function connectionTokens(headers: readonly (string | Buffer)[]): Set<string> | 
   return found;
 }
 
-/** All Via of the request with the gateway's own. @throws GATEWAY_LOOP when it has been here before */
-export function viaOf(headers: readonly string[], pseudonym: string): string {
-  const seen: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'via') seen.push(headers[i + 1] as string);
-  if (seen.some((via) => via.split(',').some((hop) => hop.trim().split(/\s+/)[1] === pseudonym))) {
+/** All Via of the request, then the gateway's own. @throws GATEWAY_LOOP when it has been here before */
+export function viaOf(headers: readonly string[], pseudonym: string, own: string): string {
+  let seen = '';
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'via') seen += `${headers[i + 1]}, `;
+  if (seen === '') return own;
+  if (seen.split(',').some((hop) => hop.trim().split(/\s+/)[1] === pseudonym)) {
     throw new SluiceError('GATEWAY_LOOP', 'this request has passed this gateway before: an upstream leads back to it');
   }
-  return [...seen, `1.1 ${pseudonym}`].join(', ');
+  return seen + own;
 }
 
 export interface AnswerHead {

@@ -54,6 +54,7 @@ export class Listener implements ListenerHost {
   readonly link: ThreadLink;
   readonly scheme: 'http' | 'https';
   readonly trusted: BlockList | undefined;
+  readonly via: string;
   readonly clock: Clock = systemClock;
   readonly watch: Watch;
   readonly recorder: Recorder | undefined;
@@ -75,6 +76,7 @@ export class Listener implements ListenerHost {
     const { tls, clientCaFile } = settings;
     this.scheme = tls === undefined ? 'http' : 'https';
     this.trusted = settings.trusted.length === 0 ? undefined : networks(settings.trusted);
+    this.via = `1.1 ${settings.pseudonym}`;
     this.watch = new Watch(this.clock);
     this.held = new HeldBytes(settings.limits.gatewayHeldBytesMax, () => this.stats.wasFull());
     this.shadows = new Shadows(this);

@@ -38,6 +38,8 @@ export interface ListenerHost {
   readonly scheme: 'http' | 'https';
   /** Undefined: nobody is. */
   readonly trusted: BlockList | undefined;
+  /** What it adds to Via. */
+  readonly via: string;
   readonly clock: Clock;
   readonly watch: Watch;
   readonly stats: Stats;

@@ -6,7 +6,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { bodyLength, NO_BODY } from '#http1';
 import { asSluiceError, SluiceError } from '#kernel';
 import type { GatewayRequest } from '../policy.ts';
-import { type TraceContext, traceContext, traceHeaders } from '../records/trace-context.ts';
+import { addTrace, type TraceContext, traceContext } from '../records/trace-context.ts';
 import { canonicalPath, checkQuery } from '../route/path.ts';
 import { addressText } from './address-text.ts';
 import {
@@ -49,9 +49,6 @@ export class RequestHead implements GatewayRequest {
   upstreamTarget: string | undefined;
   body: Buffer | undefined;
   outlives = false;
-  readonly spent = new Set<string>();
-  readonly upstreamHeaders: string[] = [];
-  readonly answerHeaders: string[] = [];
   /** The framing is in doubt: the connection must not be used on. */
   readonly ambiguous: SluiceError | undefined;
   readonly #host: ListenerHost;
@@ -61,7 +58,11 @@ export class RequestHead implements GatewayRequest {
   #via = '';
   #ascii = true;
   #trace: TraceContext | undefined;
+  // Most requests need none of these.
   #notes: Map<string, string | number> | undefined;
+  #spent: Set<string> | undefined;
+  #upstreamHeaders: string[] | undefined;
+  #answerHeaders: string[] | undefined;
 
   constructor(res: HttpResponse, req: HttpRequest, host: ListenerHost) {
     this.#host = host;
@@ -96,7 +97,7 @@ export class RequestHead implements GatewayRequest {
       throw new SluiceError('EXPECTATION_FAILED', 'only 100-continue can be expected here');
     }
     this.#ascii = checkRequestValues(this.headers);
-    this.#via = viaOf(this.headers, this.#host.settings.pseudonym);
+    this.#via = viaOf(this.headers, this.#host.settings.pseudonym, this.#host.via);
     const { route, params, version } = this.#host.table.find(this);
     if (encodedSlash && !route.named.spec.encoded_slashes) {
       throw new SluiceError('REQUEST_MALFORMED', 'the path is refused: this route takes no %2F');
@@ -112,6 +113,26 @@ export class RequestHead implements GatewayRequest {
 
   get route(): GatewayRequest['route'] {
     return (this.#live as LiveRoute).named;
+  }
+
+  get spent(): Set<string> {
+    this.#spent ??= new Set();
+    return this.#spent;
+  }
+
+  get upstreamHeaders(): string[] {
+    this.#upstreamHeaders ??= [];
+    return this.#upstreamHeaders;
+  }
+
+  get answerHeaders(): string[] {
+    this.#answerHeaders ??= [];
+    return this.#answerHeaders;
+  }
+
+  /** Undefined where there are none. */
+  get furtherAnswerHeaders(): readonly string[] | undefined {
+    return this.#answerHeaders;
   }
 
   get notes(): Map<string, string | number> {
@@ -162,13 +183,13 @@ export class RequestHead implements GatewayRequest {
 
   /** Headers for the upstream, apart from Host and length. */
   forwarded(webSocket = false): string[] {
-    const out = forwardedHeaders(this.headers, this.spent, webSocket);
+    const out = forwardedHeaders(this.headers, this.#spent, webSocket);
     if (!this.#ascii) for (let i = 1; i < out.length; i += 2) out[i] = bytesOf(out[i] as string);
     for (const piece of this.#where().headers) out.push(piece);
-    for (const piece of traceHeaders(this.trace)) out.push(piece);
+    addTrace(out, this.trace);
     out.push('via', this.#via);
     if (this.client !== undefined) out.push(CLIENT_HEADER, this.client.name);
-    for (const piece of this.upstreamHeaders) out.push(piece);
+    if (this.#upstreamHeaders !== undefined) out.push(...this.#upstreamHeaders);
     return out;
   }
 }

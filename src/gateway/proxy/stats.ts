@@ -65,6 +65,9 @@ export interface StatsDelta {
 /** What of the end of a request is counted. */
 export type EndedRequest = Pick<Outcome, 'status' | 'code' | 'requestBytes' | 'answerBytes'>;
 
+/** By the first digit of a status. */
+const CLASSES = ['aborted', ...Array.from({ length: 9 }, (_, i) => `${i + 1}xx`)];
+
 export class RouteStats {
   #classes: Record<string, number> = {};
   #seconds = new Histogram(LATENCY_BOUNDS_S);
@@ -74,7 +77,7 @@ export class RouteStats {
 
   /** @param outcome its status is 0 when the client went away first @param elapsedMs until it was served */
   ended({ status, code, requestBytes, answerBytes }: EndedRequest, elapsedMs: number): void {
-    const name = status === 0 ? 'aborted' : `${Math.floor(status / 100)}xx`;
+    const name = CLASSES[Math.floor(status / 100)] ?? 'other';
     this.#classes[name] = (this.#classes[name] ?? 0) + 1;
     this.#seconds.observe(elapsedMs / 1000);
     this.#requestBytes += requestBytes;

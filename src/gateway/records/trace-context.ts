@@ -29,7 +29,7 @@ const STATE_VALUE = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3
 
 const SPAN_BYTES = 8;
 const TRACE_BYTES = 16;
-const chance = Buffer.alloc(SPAN_BYTES * 1_024);
+const chance = Buffer.alloc(SPAN_BYTES * 8_192);
 let used = chance.length;
 
 /** Random, in hexadecimal, and not all zeros. The system is asked for many at once. */
@@ -70,10 +70,10 @@ export function traceContext(headers: readonly string[], samples: () => boolean)
   return { traceId: randomId(TRACE_BYTES), spanId: randomId(SPAN_BYTES), parentId: '', sampled, state: '' };
 }
 
-/** What the upstream is sent. */
-export function traceHeaders({ traceId, spanId, sampled, state }: TraceContext): string[] {
-  const parent = `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
-  return state === '' ? ['traceparent', parent] : ['traceparent', parent, 'tracestate', state];
+/** What the upstream is sent, added to its headers. */
+export function addTrace(headers: string[], { traceId, spanId, sampled, state }: TraceContext): void {
+  headers.push('traceparent', `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`);
+  if (state !== '') headers.push('tracestate', state);
 }
 
 function isState(text: string): boolean {

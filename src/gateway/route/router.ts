@@ -109,7 +109,7 @@ export class Router<R> {
       if (below && search.walk(root, 0)) return search.match();
     }
     if (search.walk(this.#any, 0)) return search.match();
-    if (search.allowed.size > 0) {
+    if (search.allowed !== undefined) {
       const allow = [...search.allowed].sort().join(', ');
       throw new SluiceError('METHOD_NOT_ALLOWED', `this path takes ${allow}`, { allow });
     }
@@ -144,7 +144,8 @@ function insert<R>(leaves: Leaf<R>[], leaf: Leaf<R>): void {
 }
 
 class Search<R> {
-  readonly allowed = new Set<string>();
+  /** Methods that would have been taken; undefined: none. */
+  allowed: Set<string> | undefined;
   readonly #request: RouteRequest;
   readonly #segments: string[];
   readonly #params: string[] = [];
@@ -204,7 +205,7 @@ class Search<R> {
         this.#found = leaf;
         return true;
       }
-      for (const one of methods) this.allowed.add(one);
+      if (methods.length > 0) this.allowed = new Set([...(this.allowed ?? []), ...methods]);
     }
     return false;
   }

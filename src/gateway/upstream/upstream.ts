@@ -87,10 +87,9 @@ export class Upstream {
 
   /** What became of an attempt; `undefined`: not known. */
   learned(target: Target, good: boolean | undefined): void {
-    const now = this.#clock.monotonic();
     if (good === undefined) target.breaker.unknown();
-    else if (good) target.breaker.succeeded(now);
-    else target.breaker.failed(now, this.spec.breaker);
+    else if (good) target.breaker.succeeded(target.breaker.open ? this.#clock.monotonic() : 0);
+    else target.breaker.failed(this.#clock.monotonic(), this.spec.breaker);
   }
 
   /** Whether the target can be sent requests, apart from trials. */
